@@ -125,7 +125,8 @@ route_nexthop(const struct route_table *table, uint16_t index)
 struct route_result route_lookup4(const struct route_table *table, rte_be32_t dst);
 
 /**
- * The same for IPv6.
+ * The same for IPv6; it is also ip6_route_input(), which checks no address: that
+ * is done before (route_martian6) and after (route_forward6_source).
  * @param port the port for link-local destinations (the ingress port, or where
  *   to send), PORT_NONE: they have no route
  */
@@ -139,11 +140,6 @@ struct route_result route_lookup6(
  */
 struct route_result route_input4(
 	const struct route_table *table, uint16_t in_port, rte_be32_t src, rte_be32_t dst);
-
-/** Route a received IPv6 packet as ip6_route_input(). The martian checks come before:
- * route_martian6(). */
-struct route_result route_input6(const struct route_table *table, uint16_t in_port,
-	const union address *src, const union address *dst);
 
 /**
  * The checks of ip_route_input_slow() that need no table, after prerouting.
