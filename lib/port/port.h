@@ -111,6 +111,7 @@ struct port {
 	bool probed;	  /**< port_open() made the device, so port_close() removes it */
 	bool promiscuous; /**< set because the device cannot take our MAC */
 	bool mac_set;	  /**< the device's own MAC was replaced: device_mac is put back */
+	bool mtu_set;	  /**< the device's MTU was changed: device_mtu is put back */
 	uint16_t index;
 	uint16_t ethdev;
 	uint16_t mtu;	     /**< IP packet bytes */
