@@ -96,7 +96,8 @@ port_link_poll(void (*changed)(const struct port *port, void *arg), void *arg)
 		if (!port->used || !port->started ||
 			rte_eth_link_get_nowait(port->ethdev, &link) != 0)
 			continue;
-		up = link.link_status == RTE_ETH_LINK_UP;
+		up = link.link_status == RTE_ETH_LINK_UP &&
+		     (port->kernel.name[0] == '\0' || port_kernel_up(port->kernel.name));
 		port->speed_mbps =
 			link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed;
 		if (up == port->up)

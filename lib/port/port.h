@@ -35,6 +35,8 @@
 #define PORT_DEVICE_LEN 256
 /** Bytes that an error text needs at most, the NUL included. */
 #define PORT_ERR_LEN 256
+/** Bytes of a list of offloads, the NUL included. */
+#define PORT_FEATURES_LEN 768
 /** Ethernet header and one VLAN tag: what a frame has before an IP packet of the MTU. */
 #define PORT_L2_MAX 18
 /** port_tx_queue(): this worker owns no transmit queue of the port. */
@@ -80,9 +82,9 @@ struct port_kernel {
 	char name[PORT_NAME_LEN]; /**< the interface; empty: the port is none */
 	uint32_t blocks;	  /**< words of saved[] */
 	uint32_t saved[8]; /**< features that were asked for and were turned off, a bit each */
-	char changed[PORT_ERR_LEN]; /**< their names, as ethtool -k has them; empty: nothing was to
-				       change */
-	char left_on[PORT_ERR_LEN]; /**< those that the driver does not let go; frames may come
+	char changed[PORT_FEATURES_LEN]; /**< their names, as ethtool -k has them; empty: nothing
+				       was to change */
+	char left_on[PORT_FEATURES_LEN]; /**< those that the driver does not let go; frames may come
 				       unfinished */
 };
 

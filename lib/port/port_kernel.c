@@ -132,11 +132,11 @@ features_set(int fd, const struct port_kernel *kernel, const uint32_t *mask, boo
 }
 
 static void
-append(char text[PORT_ERR_LEN], const char *name)
+append(char text[PORT_FEATURES_LEN], const char *name)
 {
 	size_t used = strlen(text);
 
-	snprintf(text + used, PORT_ERR_LEN - used, "%s%.32s", used == 0 ? "" : " ", name);
+	snprintf(text + used, PORT_FEATURES_LEN - used, "%s%.32s", used == 0 ? "" : " ", name);
 }
 
 static const char *
@@ -255,17 +255,36 @@ port_kernel_restore(struct port_kernel *kernel)
 	return ret;
 }
 
-int
-port_kernel_mtu(const char *interface)
+/* An ioctl that answers about one interface. */
+static int
+query(const char *interface, unsigned long what, struct ifreq *answer)
 {
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifreq request = {0};
 	int ret;
 
 	if (fd < 0)
 		return -errno;
-	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
-	ret = ioctl(fd, SIOCGIFMTU, &request) < 0 ? -errno : request.ifr_mtu;
+	memset(answer, 0, sizeof(*answer));
+	snprintf(answer->ifr_name, sizeof(answer->ifr_name), "%s", interface);
+	ret = ioctl(fd, what, answer) < 0 ? -errno : 0;
 	close(fd);
 	return ret;
+}
+
+int
+port_kernel_mtu(const char *interface)
+{
+	struct ifreq answer;
+	int ret = query(interface, SIOCGIFMTU, &answer);
+
+	return ret != 0 ? ret : answer.ifr_mtu;
+}
+
+bool
+port_kernel_up(const char *interface)
+{
+	struct ifreq answer;
+
+	return query(interface, SIOCGIFFLAGS, &answer) == 0 && (answer.ifr_flags & IFF_UP) &&
+	       (answer.ifr_flags & IFF_RUNNING);
 }

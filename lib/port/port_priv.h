@@ -55,6 +55,10 @@ int port_kernel_restore(struct port_kernel *kernel);
 /** The MTU of a kernel interface, or a negative errno. */
 int port_kernel_mtu(const char *interface);
 
+/** Whether a kernel interface is up and has its carrier. Drivers on packet sockets do not always
+ * know. */
+bool port_kernel_up(const char *interface);
+
 /**
  * Who owns which queue. Reads the other ports, to spread receive queues over
  * the workers that have fewest.
