@@ -29,7 +29,8 @@ static const uint8_t icmpv6_kinds[256] = {
 	[137] = KIND(ERROR),		 /* redirect */
 	[139] = KIND(REQUEST),		 /* node information query */
 	[140] = KIND(REPLY),
-	[143] = KIND(UNTRACKED), /* MLDv2 report */
+	[143] = KIND(UNTRACKED),	 /* MLDv2 report */
+	[151 ... 152] = KIND(UNTRACKED), /* multicast router discovery */
 };
 
 enum icmp_kind

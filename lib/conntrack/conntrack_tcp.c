@@ -228,7 +228,7 @@ step_rst(const struct tcp_track *t, unsigned int dir, uint8_t state, const struc
 	/*
 	 * The answer to a SYN or ACK that we let through: it may acknowledge what we never took in.
 	 */
-	if ((((status & CT_SEEN_REPLY) && t->last_index == TCP_KIND_SYN) ||
+	if ((((status & CT_SEEN_REPLY) && t->last_index == TCP_KIND_SYN && t->last_dir != dir) ||
 		    (!(status & CT_ASSURED) && t->last_index == TCP_KIND_ACK)) &&
 		seg->ack == t->last_end)
 		return STEP_ACCEPT;

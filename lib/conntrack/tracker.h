@@ -100,7 +100,7 @@ enum icmp_kind {
 	ICMP_KIND_REQUEST, /**< may start a connection */
 	ICMP_KIND_REPLY,   /**< belongs to one or is invalid */
 	ICMP_KIND_ERROR,   /**< belongs to the connection of the packet it quotes, or is invalid */
-	ICMP_KIND_UNTRACKED, /**< never tracked: ND, MLD */
+	ICMP_KIND_UNTRACKED, /**< never tracked: ND, MLD, multicast router discovery */
 	ICMP_KIND_INVALID,   /**< a type that conntrack does not know */
 };
 
