@@ -135,7 +135,7 @@ handle_invalid(struct tcp_track *t, unsigned int dir, enum tcp_kind kind,
 		return;
 	}
 	if (track->expires_ms >= 120000 && track->expires_ms > unack)
-		track->timeout_ms = t->timeout_ms = unack;
+		track->timeout_ms = unack;
 }
 
 /*
@@ -268,7 +268,7 @@ accept_segment(struct tcp_track *t, unsigned int dir, enum tcp_kind kind, uint8_
 		track->status |= CT_ASSURED;
 	}
 	if (!(track->status & CT_FIXED_TIMEOUT))
-		track->timeout_ms = t->timeout_ms = timeout;
+		track->timeout_ms = timeout;
 	return TRACK_OK;
 }
 

@@ -2,8 +2,8 @@
 /**
  * @file
  * The TCP tracker: states, windows, RST rules (nf_conntrack_proto_tcp.c of
- * Linux 6.18), and the same inline for established segments. Not mangled
- * sequence numbers only: no helper, no synproxy.
+ * Linux 6.18), and the same inline for established segments. Sequence numbers
+ * are those on the wire: no helper and no synproxy shifts them.
  */
 #ifndef SHUNT_CONNTRACK_TRACKER_TCP_H
 #define SHUNT_CONNTRACK_TRACKER_TCP_H
@@ -85,8 +85,9 @@ struct tcp_track {
 	uint8_t unused;
 	/**
 	 * The connection lives this long after the last packet that renewed it.
-	 * Written by tcp_packet() and tcp_fast() alike, so that the established
-	 * path need not touch the connection to keep its timeout.
+	 * tcp_fast() writes it, so that the established path need not touch the
+	 * connection; tcp_packet() leaves it: its caller, who may have to rearm
+	 * a timer, stores track.timeout_ms here.
 	 */
 	uint32_t timeout_ms;
 };
@@ -325,8 +326,8 @@ tcp_options_plain(const struct tcp_seg *seg)
  * tcp_packet() for the bulk of segments, inline: an ACK, with or without data,
  * without SYN, FIN or RST, inside the window. The connection must be in
  * ESTABLISHED with CT_SEEN_REPLY and CT_ASSURED set and CT_FIXED_TIMEOUT clear.
- * @return true: TRACK_OK, t is what tcp_packet() would have made of it, the
- *   connection lives t->timeout_ms from now; false: t is untouched, call
+ * @return true: TRACK_OK, t is what tcp_packet() and its caller would have made of
+ *   it, the connection lives t->timeout_ms from now; false: t is untouched, call
  *   tcp_packet()
  */
 static inline bool
