@@ -13,6 +13,7 @@ import collections
 import ipaddress
 import os
 import select
+import signal
 import sys
 import tempfile
 import time
@@ -275,6 +276,8 @@ def arguments():
 
 def main():
     args = arguments()
+    # A test that takes too long is terminated, and still removes its namespaces.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     known = cases.names()
     if args.mode == "list":
         print("\n".join(known))
