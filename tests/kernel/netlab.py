@@ -49,6 +49,11 @@ def inside(ns):
         os.close(home)
 
 
+def enter(ns):
+    """The words before a command that run it in a namespace; unlike `ip netns exec`, mount nothing."""
+    return ["nsenter", f"--net=/run/netns/{ns}", "--"]
+
+
 def port_mac(n):
     """The MAC of the Nth port, counted from 1."""
     return f"02:ff:00:00:00:{n:02x}"
@@ -143,7 +148,7 @@ class Lab:
             sh("ip", "link", "add", name, "netns", self.router, "address", port_mac(i + 1),
                "type", "veth", "peer", "name", f"p{i}", "netns", self.peer)
             for ns, dev in ((self.router, name), (self.peer, f"p{i}")):
-                sh("ip", "netns", "exec", ns, "ethtool", "-K", dev, *OFFLOADS)
+                sh(*enter(ns), "ethtool", "-K", dev, *OFFLOADS)
             mtu = self.topo["ports"][i].get("mtu") if i < len(self.ports) else None
             if mtu:
                 sh("ip", "-n", self.router, "link", "set", name, "mtu", str(mtu))
@@ -154,7 +159,7 @@ class Lab:
 
     def execute(self, *argv, **kw):
         """Run a program in the router namespace."""
-        return sh("ip", "netns", "exec", self.router, *argv, **kw)
+        return sh(*enter(self.router), *argv, **kw)
 
 
 class Wire:

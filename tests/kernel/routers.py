@@ -25,7 +25,7 @@ import subprocess
 import tempfile
 import time
 
-from netlab import Lab, gateways, has_ipv6, neighbours, port_mac, sh
+from netlab import Lab, enter, gateways, has_ipv6, neighbours, port_mac, sh
 
 LATE = 0.25         # seconds within which a frame that the other router sent must come
 START = 60          # seconds within which shuntd must be ready
@@ -162,10 +162,13 @@ class ShuntRouter:
     OUT = ("transmitted", "punted", "held", "merged", "dropped")
 
     def __init__(self, topo, build, device="net_af_packet{n},iface={name}", offload="off",
-                 workers=(0,), eal=()):
+                 workers=(0,), engine=None, eal=()):
         self.lab = Lab(topo, "shuntd")
         self.topo, self.build, self.device = topo, build, device
-        self.offload, self.workers, self.eal = offload, list(workers), list(eal)
+        self.offload = offload
+        self.runtime = {"workers": list(workers), "eal": list(eal)}
+        if engine:
+            self.runtime["engine"] = engine
         self.shuntctl = os.path.join(build, "app", "shuntctl", "shuntctl")
         self.dir = self.process = self.control = None
         self.sent = self.base = 0
@@ -220,7 +223,7 @@ class ShuntRouter:
             default = "::/0" if ":" in via[0] else "0.0.0.0/0"
             routes.append({"to": default if to == "default" else to, "via": via[0]})
         return {
-            "runtime": {"workers": self.workers, "eal": self.eal},
+            "runtime": self.runtime,
             "ports": ports,
             "host": {"twins": False},
             "routes": routes,
@@ -245,9 +248,8 @@ class ShuntRouter:
         notify.bind(self._path("notify.sock"))
         with open(self._path("log"), "wb") as log, notify:
             self.process = subprocess.Popen(
-                ["ip", "netns", "exec", self.lab.router,
-                 os.path.join(self.build, "app", "shuntd", "shuntd"), "-c",
-                 self._path("shunt.yaml")],
+                enter(self.lab.router) + [os.path.join(self.build, "app", "shuntd", "shuntd"),
+                                          "-c", self._path("shunt.yaml")],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env={**os.environ, "NOTIFY_SOCKET": self._path("notify.sock")})
             self._wait_ready(notify)

@@ -235,7 +235,8 @@ def live(case, args):
         return SKIP
     packets, guide, left = kernel_reference(case)
     compare = Comparison(guide.ruleset)
-    options = {"offload": args.offload, "workers": args.workers, "eal": args.eal}
+    options = {"offload": args.offload, "workers": args.workers, "engine": args.engine,
+               "eal": args.eal}
     if args.device:
         options["device"] = args.device
     with ShuntRouter(case.topo, build, **options) as shunt:
@@ -265,6 +266,7 @@ def arguments():
     p.add_argument("--flowtable", action="store_true",
                    help="restore the ruleset's #FLOWTABLE lines for shuntd")
     p.add_argument("--offload", default="off", help="offload.mode (default off)")
+    p.add_argument("--engine", help="runtime.engine: compiled or reference")
     p.add_argument("--device", help="device string of a port; {n} its number, {name} its name")
     p.add_argument("--eal", action="append", default=[], help="a further EAL argument")
     p.add_argument("--workers", default="0", type=lambda s: [int(c) for c in s.split(",")],
