@@ -20,10 +20,10 @@ void log_set_level(int priority);
  */
 void log_write(int priority, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-#define log_err(...)     log_write(LOG_ERR, __VA_ARGS__)
+#define log_err(...)	 log_write(LOG_ERR, __VA_ARGS__)
 #define log_warning(...) log_write(LOG_WARNING, __VA_ARGS__)
-#define log_notice(...)  log_write(LOG_NOTICE, __VA_ARGS__)
-#define log_info(...)    log_write(LOG_INFO, __VA_ARGS__)
-#define log_debug(...)   log_write(LOG_DEBUG, __VA_ARGS__)
+#define log_notice(...)	 log_write(LOG_NOTICE, __VA_ARGS__)
+#define log_info(...)	 log_write(LOG_INFO, __VA_ARGS__)
+#define log_debug(...)	 log_write(LOG_DEBUG, __VA_ARGS__)
 
 #endif

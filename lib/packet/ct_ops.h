@@ -15,7 +15,8 @@
 
 struct pkt;
 
-/** Bits of `ct state` (NF_CT_STATE_BIT): invalid 1, established 2, related 4, new 8, untracked 64. */
+/** Bits of `ct state` (NF_CT_STATE_BIT): invalid 1, established 2, related 4, new 8, untracked 64.
+ */
 enum {
 	CT_STATE_INVALID = 1 << 0,
 	CT_STATE_ESTABLISHED = 1 << 1,
@@ -67,10 +68,10 @@ enum nat_manip {
 
 /** A NAT statement with its registers read: struct nf_nat_range2. */
 struct nat_range {
-	uint32_t flags;            /**< NAT_RANGE_* */
-	union address min_addr;    /**< with MAP_IPS */
+	uint32_t flags;		/**< NAT_RANGE_* */
+	union address min_addr; /**< with MAP_IPS */
 	union address max_addr;
-	rte_be16_t min_port;       /**< with PROTO_SPECIFIED */
+	rte_be16_t min_port; /**< with PROTO_SPECIFIED */
 	rte_be16_t max_port;
 };
 
@@ -106,7 +107,8 @@ struct ct_ops {
 	 *   (both drop)
 	 */
 	int (*nat)(struct pkt *pkt, const struct nat_range *range, enum nat_manip manip);
-	/** The address that masquerade takes for this packet's egress; -ENOENT if the port has none. */
+	/** The address that masquerade takes for this packet's egress; -ENOENT if the port has
+	 * none. */
 	int (*masquerade_address)(const struct pkt *pkt, union address *addr);
 	/** The address that redirect takes: the ingress port's first; -ENOENT if it has none. */
 	int (*redirect_address)(const struct pkt *pkt, union address *addr);

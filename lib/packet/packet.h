@@ -27,91 +27,94 @@
 /** No connection. */
 #define CONN_NONE UINT32_MAX
 
-/** What the parser saw: guards (a packet with one of PKT_GUARDS set uses no flow entry) and facts. */
+/** What the parser saw: guards (a packet with one of PKT_GUARDS set uses no flow entry) and facts.
+ */
 enum pkt_flags {
 	PKT_IPV4 = 1 << 0,
 	PKT_IPV6 = 1 << 1,
-	PKT_L4 = 1 << 2,             /**< the whole L4 header is there: sport, dport or ICMP fields are valid */
-	PKT_FRAGMENT = 1 << 3,       /**< any fragment */
+	PKT_L4 = 1 << 2, /**< the whole L4 header is there: sport, dport or ICMP fields are valid */
+	PKT_FRAGMENT = 1 << 3,	     /**< any fragment */
 	PKT_LATER_FRAGMENT = 1 << 4, /**< a fragment without the L4 header */
-	PKT_OPTIONS = 1 << 5,        /**< IPv4 options: IHL other than 5 */
+	PKT_OPTIONS = 1 << 5,	     /**< IPv4 options: IHL other than 5 */
 	PKT_EXT_HEADERS = 1 << 6,    /**< IPv6 extension headers */
-	PKT_TTL = 1 << 7,            /**< TTL or hop limit 0 or 1 */
-	PKT_TCP_FLAGS = 1 << 8,      /**< TCP with SYN, FIN or RST, or without ACK */
-	PKT_L4_BAD = 1 << 9,         /**< L4 length, data offset or checksum is wrong: conntrack calls it invalid */
-	PKT_ICMP_ERROR = 1 << 10,    /**< an ICMP or ICMPv6 error */
-	PKT_BROADCAST = 1 << 11,     /**< link-layer broadcast */
-	PKT_MULTICAST = 1 << 12,     /**< link-layer multicast */
-	PKT_LOCAL_OUT = 1 << 13,     /**< made by the router: walks output */
-	PKT_UNTRACKED = 1 << 14,     /**< notrack, or a protocol that is never tracked (ND, MLD) */
-	PKT_CT_INVALID = 1 << 15,    /**< conntrack has looked and found it invalid */
-	PKT_RELATED = 1 << 16,       /**< an ICMP error about conn */
-	PKT_REPLY = 1 << 17,         /**< travels in the reply direction of conn */
-	PKT_CT_NEW = 1 << 18,        /**< conn is new by this packet: no reply seen */
-	PKT_NFTRACE = 1 << 19,       /**< `meta nftrace set 1` */
-	PKT_UNCONFIRMED = 1 << 20,   /**< conn is not in the table yet */
-	PKT_HANDED_OFF = 1 << 21,    /**< came from another worker's queue */
-	PKT_FLOW_ADD = 1 << 22,      /**< `flow add` permitted its connection on this walk */
-	PKT_IP_BAD = 1 << 23,        /**< IP header checksum, version or length is wrong */
+	PKT_TTL = 1 << 7,	     /**< TTL or hop limit 0 or 1 */
+	PKT_TCP_FLAGS = 1 << 8,	     /**< TCP with SYN, FIN or RST, or without ACK */
+	PKT_L4_BAD = 1 << 9, /**< L4 length, data offset or checksum is wrong: conntrack calls it
+				invalid */
+	PKT_ICMP_ERROR = 1 << 10,  /**< an ICMP or ICMPv6 error */
+	PKT_BROADCAST = 1 << 11,   /**< link-layer broadcast */
+	PKT_MULTICAST = 1 << 12,   /**< link-layer multicast */
+	PKT_LOCAL_OUT = 1 << 13,   /**< made by the router: walks output */
+	PKT_UNTRACKED = 1 << 14,   /**< notrack, or a protocol that is never tracked (ND, MLD) */
+	PKT_CT_INVALID = 1 << 15,  /**< conntrack has looked and found it invalid */
+	PKT_RELATED = 1 << 16,	   /**< an ICMP error about conn */
+	PKT_REPLY = 1 << 17,	   /**< travels in the reply direction of conn */
+	PKT_CT_NEW = 1 << 18,	   /**< conn is new by this packet: no reply seen */
+	PKT_NFTRACE = 1 << 19,	   /**< `meta nftrace set 1` */
+	PKT_UNCONFIRMED = 1 << 20, /**< conn is not in the table yet */
+	PKT_HANDED_OFF = 1 << 21,  /**< came from another worker's queue */
+	PKT_FLOW_ADD = 1 << 22,	   /**< `flow add` permitted its connection on this walk */
+	PKT_IP_BAD = 1 << 23,	   /**< IP header checksum, version or length is wrong */
 };
 
 /** A packet with any of these takes no flow entry (doc/architecture.md, guards). */
-#define PKT_GUARDS                                                                               \
-	(PKT_FRAGMENT | PKT_OPTIONS | PKT_EXT_HEADERS | PKT_TTL | PKT_TCP_FLAGS | PKT_L4_BAD |    \
+#define PKT_GUARDS                                                                                 \
+	(PKT_FRAGMENT | PKT_OPTIONS | PKT_EXT_HEADERS | PKT_TTL | PKT_TCP_FLAGS | PKT_L4_BAD |     \
 		PKT_ICMP_ERROR | PKT_IP_BAD)
 
 /**
  * Why a packet was dropped: X(SYMBOL, "name", "what an operator should know").
  * The names are part of the outside contract: `shuntctl show drops`, metrics.
  */
-#define DROP_REASONS(X)                                                                           \
-	X(L2_TRUNCATED, "l2-truncated", "the frame ends within its Ethernet header")              \
-	X(NOT_FOR_US, "not-for-us", "the destination MAC is another host's")                      \
-	X(VLAN, "vlan", "a VLAN tag: no VLAN subinterface is configured")                         \
-	X(ETHERTYPE, "ethertype", "neither IPv4 nor IPv6, and no twin to take it")                \
-	X(IP4_TRUNCATED, "ip4-truncated", "the packet ends within its IPv4 header")               \
-	X(IP4_VERSION, "ip4-version", "the version field of an IPv4 packet is not 4")             \
-	X(IP4_HEADER_LENGTH, "ip4-header-length", "IHL below 5 or beyond the packet")             \
-	X(IP4_LENGTH, "ip4-length", "total length below the header's or beyond the frame")        \
-	X(IP4_CHECKSUM, "ip4-checksum", "wrong IPv4 header checksum")                             \
-	X(IP4_OPTIONS, "ip4-options", "malformed IPv4 options")                                   \
-	X(IP6_TRUNCATED, "ip6-truncated", "the packet ends within its IPv6 header")               \
-	X(IP6_VERSION, "ip6-version", "the version field of an IPv6 packet is not 6")             \
-	X(IP6_LENGTH, "ip6-length", "payload length beyond the frame")                            \
-	X(IP6_EXT_TRUNCATED, "ip6-ext-truncated", "the packet ends within an extension header")   \
-	X(IP6_EXT_CHAIN, "ip6-ext-chain", "more extension headers than the parser follows")       \
-	X(MARTIAN_SOURCE, "martian-source", "a source address that no host may use")              \
-	X(MARTIAN_DESTINATION, "martian-destination", "a destination address that is never routed") \
-	X(NO_ROUTE, "no-route", "no route to the destination")                                    \
-	X(NO_NEIGHBOUR, "no-neighbour", "the next hop's MAC address is not known")                \
-	X(TTL, "ttl", "TTL or hop limit used up")                                                 \
-	X(MTU, "mtu", "larger than the egress MTU, and may not be fragmented")                    \
-	X(FRAGMENT, "fragment", "a fragment that a rule needs tracked: not reassembled yet")      \
-	X(LOCAL, "local", "for the router itself, which has no twin to take it")                  \
-	X(MULTICAST, "multicast", "multicast or broadcast: not forwarded")                        \
-	X(RULE, "rule", "a rule or a chain's policy dropped it")                                  \
-	X(REJECT, "reject", "a rule rejected it")                                                 \
-	X(CT_FULL, "conntrack-full", "conntrack.max connections are live")                        \
-	X(CT_HOLD_FULL, "hold-full", "too many packets wait for another worker's answer")         \
-	X(CT_CLASH, "tuple-clash", "its reply tuple belongs to another connection")               \
-	X(NAT_EXHAUSTED, "nat-exhausted", "no free port or address in the NAT range")             \
-	X(NAT_NO_ADDRESS, "nat-no-address", "the egress port has no address to masquerade to")    \
-	X(NAT_EGRESS_CHANGED, "nat-egress-changed", "a masqueraded connection's egress changed")  \
-	X(HANDOFF_FULL, "handoff-full", "the ring to the connection's worker is full")            \
-	X(TX_FULL, "tx-full", "the transmit queue is full")                                       \
-	X(TX_DOWN, "tx-down", "the egress port is down")                                          \
-	X(UNFINISHED_CHECKSUM, "unfinished-checksum",                                             \
+#define DROP_REASONS(X)                                                                            \
+	X(L2_TRUNCATED, "l2-truncated", "the frame ends within its Ethernet header")               \
+	X(NOT_FOR_US, "not-for-us", "the destination MAC is another host's")                       \
+	X(VLAN, "vlan", "a VLAN tag: no VLAN subinterface is configured")                          \
+	X(ETHERTYPE, "ethertype", "neither IPv4 nor IPv6, and no twin to take it")                 \
+	X(IP4_TRUNCATED, "ip4-truncated", "the packet ends within its IPv4 header")                \
+	X(IP4_VERSION, "ip4-version", "the version field of an IPv4 packet is not 4")              \
+	X(IP4_HEADER_LENGTH, "ip4-header-length", "IHL below 5 or beyond the packet")              \
+	X(IP4_LENGTH, "ip4-length", "total length below the header's or beyond the frame")         \
+	X(IP4_CHECKSUM, "ip4-checksum", "wrong IPv4 header checksum")                              \
+	X(IP4_OPTIONS, "ip4-options", "malformed IPv4 options")                                    \
+	X(IP6_TRUNCATED, "ip6-truncated", "the packet ends within its IPv6 header")                \
+	X(IP6_VERSION, "ip6-version", "the version field of an IPv6 packet is not 6")              \
+	X(IP6_LENGTH, "ip6-length", "payload length beyond the frame")                             \
+	X(IP6_EXT_TRUNCATED, "ip6-ext-truncated", "the packet ends within an extension header")    \
+	X(IP6_EXT_CHAIN, "ip6-ext-chain", "more extension headers than the parser follows")        \
+	X(MARTIAN_SOURCE, "martian-source", "a source address that no host may use")               \
+	X(MARTIAN_DESTINATION, "martian-destination",                                              \
+		"a destination address that is never routed")                                      \
+	X(NO_ROUTE, "no-route", "no route to the destination")                                     \
+	X(NO_NEIGHBOUR, "no-neighbour", "the next hop's MAC address is not known")                 \
+	X(TTL, "ttl", "TTL or hop limit used up")                                                  \
+	X(MTU, "mtu", "larger than the egress MTU, and may not be fragmented")                     \
+	X(FRAGMENT, "fragment", "a fragment that a rule needs tracked: not reassembled yet")       \
+	X(LOCAL, "local", "for the router itself, which has no twin to take it")                   \
+	X(MULTICAST, "multicast", "multicast or broadcast: not forwarded")                         \
+	X(RULE, "rule", "a rule or a chain's policy dropped it")                                   \
+	X(REJECT, "reject", "a rule rejected it")                                                  \
+	X(CT_FULL, "conntrack-full", "conntrack.max connections are live")                         \
+	X(CT_HOLD_FULL, "hold-full", "too many packets wait for another worker's answer")          \
+	X(CT_CLASH, "tuple-clash", "its reply tuple belongs to another connection")                \
+	X(NAT_EXHAUSTED, "nat-exhausted", "no free port or address in the NAT range")              \
+	X(NAT_NO_ADDRESS, "nat-no-address", "the egress port has no address to masquerade to")     \
+	X(NAT_EGRESS_CHANGED, "nat-egress-changed", "a masqueraded connection's egress changed")   \
+	X(HANDOFF_FULL, "handoff-full", "the ring to the connection's worker is full")             \
+	X(TX_FULL, "tx-full", "the transmit queue is full")                                        \
+	X(TX_DOWN, "tx-down", "the egress port is down")                                           \
+	X(UNFINISHED_CHECKSUM, "unfinished-checksum",                                              \
 		"checksum left to hardware: turn tx offload off on the veth's far end")            \
-	X(OVERSIZE, "oversize", "an unsegmented TSO or GRO frame: turn it off on the far end")    \
-	X(NO_MBUF, "no-mbuf", "no buffer for a packet that the router owed")                      \
-	X(ICMP_SUPPRESSED, "icmp-suppressed", "an ICMP error that must not be answered with one") \
+	X(OVERSIZE, "oversize", "an unsegmented TSO or GRO frame: turn it off on the far end")     \
+	X(NO_MBUF, "no-mbuf", "no buffer for a packet that the router owed")                       \
+	X(ICMP_SUPPRESSED, "icmp-suppressed", "an ICMP error that must not be answered with one")  \
 	X(SHUTDOWN, "shutdown", "in flight when the worker stopped")
 
 enum drop_reason {
 #define X(symbol, name, text) DROP_##symbol,
 	DROP_REASONS(X)
 #undef X
-	DROP_COUNT,
+		DROP_COUNT,
 };
 
 /** The name of a reason, as `shuntctl show drops` prints it. Static. */
@@ -124,27 +127,27 @@ const char *drop_reason_text(enum drop_reason reason);
  * One worker at a time: it moves with the mbuf.
  */
 struct pkt {
-	uint32_t flags;       /**< enum pkt_flags */
-	uint16_t l2_len;      /**< bytes before the IP header */
-	uint16_t l3_len;      /**< bytes of the IP header, options and extension headers included */
-	uint16_t l4_off;      /**< of the L4 header from the start of the frame: l2_len + l3_len */
-	uint16_t ip_len;      /**< bytes of the IP packet by its own length field; the frame may pad */
-	uint16_t in_port;     /**< lib/port index, PORT_NONE for what the router made */
-	uint16_t out_port;    /**< lib/port index once routed, else PORT_NONE */
-	uint16_t nexthop;     /**< lib/route index once routed, else NEXTHOP_NONE */
-	uint8_t l4_proto;     /**< the last protocol of the header chain */
-	uint8_t tcp_flags;    /**< byte 13 of a TCP header */
-	uint8_t worker;       /**< the worker that walks it */
-	uint8_t hook;         /**< enum hook where it is */
-	uint16_t drop;        /**< enum drop_reason, once the verdict is drop */
-	uint32_t mark;        /**< meta mark */
-	uint32_t priority;    /**< meta priority */
-	uint32_t conn;        /**< connection of its worker, CONN_NONE without */
-	uint32_t path;        /**< the path of effects that this walk interned, 0 for none */
-	uint32_t generation;  /**< of the program that judges it */
-	uint64_t now_ns;      /**< the walk's clock */
-	void *trail;          /**< lib/nft: what the walk has recorded so far; NULL without */
-	struct tuple tuple;   /**< as it is in the packet now, translation included */
+	uint32_t flags;	   /**< enum pkt_flags */
+	uint16_t l2_len;   /**< bytes before the IP header */
+	uint16_t l3_len;   /**< bytes of the IP header, options and extension headers included */
+	uint16_t l4_off;   /**< of the L4 header from the start of the frame: l2_len + l3_len */
+	uint16_t ip_len;   /**< bytes of the IP packet by its own length field; the frame may pad */
+	uint16_t in_port;  /**< lib/port index, PORT_NONE for what the router made */
+	uint16_t out_port; /**< lib/port index once routed, else PORT_NONE */
+	uint16_t nexthop;  /**< lib/route index once routed, else NEXTHOP_NONE */
+	uint8_t l4_proto;  /**< the last protocol of the header chain */
+	uint8_t tcp_flags; /**< byte 13 of a TCP header */
+	uint8_t worker;	   /**< the worker that walks it */
+	uint8_t hook;	   /**< enum hook where it is */
+	uint16_t drop;	   /**< enum drop_reason, once the verdict is drop */
+	uint32_t mark;	   /**< meta mark */
+	uint32_t priority; /**< meta priority */
+	uint32_t conn;	   /**< connection of its worker, CONN_NONE without */
+	uint32_t path;	   /**< the path of effects that this walk interned, 0 for none */
+	uint32_t generation; /**< of the program that judges it */
+	uint64_t now_ns;     /**< the walk's clock */
+	void *trail;	     /**< lib/nft: what the walk has recorded so far; NULL without */
+	struct tuple tuple;  /**< as it is in the packet now, translation included */
 };
 static_assert(sizeof(struct pkt) <= 128, "two cache lines");
 

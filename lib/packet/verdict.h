@@ -18,7 +18,7 @@ enum hook {
 
 /** What a chain, a built-in or a whole hook decided on a packet. */
 enum verdict {
-	VERDICT_DROP,   /**< the packet goes no further; a drop reason was set */
+	VERDICT_DROP,	/**< the packet goes no further; a drop reason was set */
 	VERDICT_ACCEPT, /**< it goes on to the next entry of the hook */
 	VERDICT_STOLEN, /**< somebody else owns the mbuf now (held, answered, handed off) */
 };
