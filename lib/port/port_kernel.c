@@ -71,20 +71,24 @@ ethtool(int fd, const char *interface, void *data)
 static struct ethtool_gstrings *
 feature_names(int fd, const char *interface)
 {
-	struct {
-		struct ethtool_sset_info info;
-		uint32_t count;
-	} query = {.info = {.cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1ULL << ETH_SS_FEATURES}};
+	/* The answer, one number for the one set, lies behind the question. */
+	_Alignas(struct ethtool_sset_info)
+		uint8_t buffer[sizeof(struct ethtool_sset_info) + sizeof(uint32_t)] = {0};
+	struct ethtool_sset_info *query = (struct ethtool_sset_info *)buffer;
 	struct ethtool_gstrings *names;
+	uint32_t count;
 
-	if (ethtool(fd, interface, &query) != 0 || query.info.sset_mask == 0)
+	query->cmd = ETHTOOL_GSSET_INFO;
+	query->sset_mask = 1ULL << ETH_SS_FEATURES;
+	if (ethtool(fd, interface, query) != 0 || query->sset_mask == 0)
 		return NULL;
-	names = calloc(1, sizeof(*names) + (size_t)query.count * ETH_GSTRING_LEN);
+	memcpy(&count, buffer + sizeof(*query), sizeof(count));
+	names = calloc(1, sizeof(*names) + (size_t)count * ETH_GSTRING_LEN);
 	if (names == NULL)
 		return NULL;
 	names->cmd = ETHTOOL_GSTRINGS;
 	names->string_set = ETH_SS_FEATURES;
-	names->len = query.count;
+	names->len = count;
 	if (ethtool(fd, interface, names) != 0) {
 		free(names);
 		return NULL;

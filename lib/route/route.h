@@ -185,7 +185,8 @@ int route_masquerade4(
 /**
  * The source of what the router itself sends to dst, and the way there: its ICMP
  * errors. The route's preferred source (fib_result_prefsrc): a connected route's
- * own address, else route_source4() towards the gateway.
+ * own address, else route_source4() towards the gateway; to an own address that one,
+ * or the primary of a secondary.
  * @param result the way; may be NULL
  * @return 0, -ENETUNREACH without a route, -ENOENT without an address
  */

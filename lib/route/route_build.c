@@ -146,9 +146,21 @@ gateway_resolve(const struct route_config *config, const struct fib *fib, struct
 	return 0;
 }
 
+/* The address that a secondary's routes prefer: its subnet's primary, which comes before it. */
+static rte_be32_t
+primary_of(const struct fib *fib, const struct route_address *a)
+{
+	const struct route_address *p = &fib->addresses[fib->range4[a->port].first];
+
+	while (p->secondary || p->len != a->len || !prefix_holds(&p->address, p->len, &a->address))
+		p++;
+	return p->address.v4;
+}
+
 /* What follows from an address: fib_add_ifaddr(), addrconf_join_anycast(). */
 static void
-add_address(const struct nexthop_set *set, const struct route_address *a, struct prefix_list *list)
+add_address(const struct fib *fib, const struct nexthop_set *set, const struct route_address *a,
+	struct prefix_list *list)
 {
 	uint8_t host = a->family == FAMILY_IPV4 ? 32 : 128;
 	union address subnet = prefix_of(&a->address, a->len);
@@ -158,6 +170,8 @@ add_address(const struct nexthop_set *set, const struct route_address *a, struct
 
 	if (a->family == FAMILY_IPV6 && is_link_local6(&a->address))
 		return; /* of one port only: lookup_link_local() */
+	if (a->secondary)
+		leaf.source = primary_of(fib, a);
 	prefix_add(list, a->family, &a->address, host, PREFIX_LOCAL, &leaf, NULL);
 	if (a->secondary || memcmp(&subnet, &zero, sizeof(zero)) == 0)
 		return;
@@ -304,7 +318,7 @@ family_build(const struct route_config *config, const struct nexthop_set *set, u
 	list->count = 0;
 	for (i = 0; i < fib->address_count; i++) {
 		if (fib->addresses[i].family == family)
-			add_address(set, &fib->addresses[i], list);
+			add_address(fib, set, &fib->addresses[i], list);
 	}
 	for (i = 0; i < config->entry_count; i++) {
 		if (config->entries[i].family == family)

@@ -15,7 +15,8 @@ struct leaf {
 	uint8_t on_link;
 	uint16_t port;
 	uint16_t nexthop;
-	rte_be32_t source; /**< IPv4 connected: the address that made it (fib_prefsrc); else 0 */
+	rte_be32_t source; /**< IPv4: of a connected route its address, of a secondary its primary
+			      (fib_prefsrc); else 0 */
 };
 
 /** An IPv6 address as a number; its halves in host order. */

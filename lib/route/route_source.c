@@ -80,7 +80,8 @@ route_output4(const struct route_table *table, rte_be32_t dst, struct route_resu
 	if (result != NULL)
 		*result = found;
 	if (found.type == ROUTE_LOCAL) {
-		*src = dst;
+		leaf = leaf_find4(fib_of(table), dst);
+		*src = leaf->source != 0 ? leaf->source : dst;
 		return 0;
 	}
 	if (found.type == ROUTE_BROADCAST && found.port != PORT_NONE)
