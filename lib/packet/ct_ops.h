@@ -109,7 +109,7 @@ struct ct_ops {
 	int (*nat)(struct pkt *pkt, const struct nat_range *range, enum nat_manip manip);
 	/** The address that masquerade takes for this packet's egress; -ENOENT if the port has
 	 * none. */
-	int (*masquerade_address)(const struct pkt *pkt, union address *addr);
+	int (*masquerade_address)(struct pkt *pkt, union address *addr);
 	/** The address that redirect takes: the ingress port's first; -ENOENT if it has none. */
 	int (*redirect_address)(const struct pkt *pkt, union address *addr);
 	/** `notrack`: the packet leaves conntrack. */

@@ -54,6 +54,7 @@ enum pkt_flags {
 	PKT_UNCONFIRMED = 1 << 20, /**< conn is not in the table yet */
 	PKT_HANDED_OFF = 1 << 21,  /**< came from another worker's queue */
 	PKT_FLOW_ADD = 1 << 22,	   /**< `flow add` permitted its connection on this walk */
+	PKT_HELD = 1 << 24,	   /**< waited for another worker's answer */
 	PKT_IP_BAD = 1 << 23,	   /**< IP header checksum, version or length is wrong */
 };
 

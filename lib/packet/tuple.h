@@ -8,6 +8,7 @@
 #define SHUNT_PACKET_TUPLE_H
 
 #include <assert.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -78,7 +79,7 @@ tuple_fold(const struct tuple *t)
 }
 
 /** Bytes that tuple_print() needs at most, the NUL included. */
-#define TUPLE_STRLEN 128
+#define TUPLE_STRLEN 192
 
 /**
  * Print a tuple as `tcp 10.0.0.1:1024 192.0.2.1:80` (IPv6 in brackets; ICMP
