@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "path.h"
+
+#include "worker.h"
+
+/* Entries of the wheel that one walk looks at. */
+#define EXPIRE_WORK 512
+
+void
+path_set_hooks(struct path *path, const struct hooks *hooks)
+{
+	rcu_publish(&path->hooks, hooks);
+}
+
+int
+path_prepare(struct path *path)
+{
+	int rc = 0;
+
+	for (unsigned int i = 0; i < path->config.workers && rc == 0; i++) {
+		rc = conntrack_prepare(&path->workers[i]->conntrack);
+		if (rc == 0)
+			rc = nat_prepare(&path->workers[i]->nat);
+	}
+	return rc;
+}
+
+/*
+ * Rules or routes changed: no recorded walk holds any more. When the numbers
+ * are used up, the records that still have old ones are reset in one sweep.
+ */
+static void
+unsettle_all(struct worker *w)
+{
+	if (w->settled < UINT8_MAX) {
+		w->settled++;
+		return;
+	}
+	for (unsigned int i = 0; i < 2; i++) {
+		struct flow_table *table = &w->ct->table[i];
+
+		for (uint32_t record = 0; record < 2 * table->fresh_pair; record++) {
+			struct flow_tail *tail = flow_tail(table, record);
+
+			if (tail->state >= FLOW_SETTLED)
+				tail->state = FLOW_TRACKED;
+		}
+	}
+	w->settled = FLOW_SETTLED;
+}
+
+/* Take over the clock and what control has published since the last walk. */
+static void
+latch(struct worker *w)
+{
+	const struct hooks *hooks;
+	const struct route_table *routes;
+
+	rcu_quiescent(w->id);
+	w->now_ns = clock_ns();
+	w->now_ms = clock_ms32(w->now_ns);
+	conntrack_set_clock(w->ct, w->now_ns);
+	hooks = rcu_read(&w->path->hooks);
+	routes = route_current(w->path->config.route);
+	if (hooks != w->hooks || routes != w->routes) {
+		w->hooks = hooks;
+		w->routes = routes;
+		unsettle_all(w);
+	}
+}
+
+void
+path_walk(struct path *path, unsigned int worker)
+{
+	struct worker *w = path->workers[worker];
+
+	latch(w);
+	rte_graph_walk(w->graph);
+	tx_flush(w);
+	conntrack_expire(w->ct, EXPIRE_WORK);
+	w->counters.walks++;
+}
+
+unsigned int
+path_workers(const struct path *path)
+{
+	return path->config.workers;
+}
+
+struct conntrack *
+path_conntrack(struct path *path, unsigned int worker)
+{
+	return path->workers[worker]->ct;
+}
+
+struct nat *
+path_nat(struct path *path, unsigned int worker)
+{
+	return &path->workers[worker]->nat;
+}
+
+const struct path_counters *
+path_counters(const struct path *path, unsigned int worker)
+{
+	return &path->workers[worker]->counters;
+}
+
+struct path_counter
+path_effects(const struct path *path, uint32_t id)
+{
+	struct path_counter sum = {0};
+
+	for (unsigned int i = 0; i < path->config.workers && id < PATH_IDS; i++) {
+		sum.packets += path->workers[i]->effects[id].packets;
+		sum.bytes += path->workers[i]->effects[id].bytes;
+	}
+	return sum;
+}
+
+uint64_t
+path_bytes(const struct path *path)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned int i = 0; i < path->config.workers; i++)
+		bytes += conntrack_bytes(&path->workers[i]->conntrack) +
+			 nat_bytes(&path->workers[i]->nat);
+	return bytes;
+}
+
+uint64_t
+path_in_flight(const struct path *path)
+{
+	uint64_t frames = 0;
+
+	for (unsigned int i = 0; i < path->config.workers; i++) {
+		const struct worker *w = path->workers[i];
+
+		frames += w->nat.held_packets;
+		for (unsigned int from = 0; from < path->config.workers; from++) {
+			if (w->frames_in[from] == NULL)
+				continue;
+			frames += rte_ring_count(w->frames_in[from]);
+			frames += rte_ring_count(w->tx_in[from]);
+		}
+	}
+	return frames;
+}
+
+int64_t
+path_conservation(const struct path *path)
+{
+	uint64_t in = 0, out = path_in_flight(path);
+
+	for (unsigned int i = 0; i < path->config.workers; i++) {
+		const struct path_counters *c = &path->workers[i]->counters;
+
+		in += c->received + c->generated;
+		out += c->transmitted;
+		for (unsigned int reason = 0; reason < DROP_COUNT; reason++)
+			out += c->dropped[reason];
+	}
+	return (int64_t)(in - out);
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/**
+ * @file
+ * The dataplane: workers that walk one graph each. doc/architecture.md shows
+ * the graph; pipeline.c has it as a table.
+ *
+ * Control creates a dataplane, publishes what the workers read (hooks, routes)
+ * and starts and stops them. Tests walk the workers in turn by hand instead.
+ */
+#ifndef SHUNT_PATH_PATH_H
+#define SHUNT_PATH_PATH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "conntrack.h"
+#include "hooks.h"
+#include "nat.h"
+#include "packet.h"
+#include "route.h"
+
+/** Most workers and ports of a dataplane. */
+#define PATH_WORKERS 16
+#define PATH_PORTS   32
+/** Path ids; 0 is no path. */
+#define PATH_IDS 65536
+/** Packets that one walk takes from all queues and rings together. */
+#define PATH_BURST 256
+
+/** A port as the workers see it. Immutable while they run. */
+struct path_port {
+	bool used;
+	uint16_t ethdev;
+	uint16_t mtu;
+	uint64_t mac;			/**< 48 bits, as loaded from the first bytes of a frame */
+	uint16_t txq[PATH_WORKERS];	/**< the queue that tx_owner of a worker uses */
+	uint8_t tx_owner[PATH_WORKERS]; /**< who transmits for a worker: itself if it owns a queue
+					 */
+};
+
+/** A receive queue and its owner. */
+struct path_queue {
+	uint16_t port;
+	uint16_t queue;
+	uint8_t worker;
+};
+
+/** What a dataplane is made of. Copied by path_create(). */
+struct path_config {
+	unsigned int workers; /**< 1 to PATH_WORKERS */
+	struct path_port ports[PATH_PORTS];
+	struct path_queue queues[PATH_PORTS * PATH_WORKERS];
+	unsigned int queue_count;
+	struct conntrack_config conntrack;
+	uint32_t start_connections; /**< memory that is ready from the start */
+	uint64_t secret[4];	    /**< random, for the hash tables */
+	struct rte_mempool *pool;   /**< of packets that the router makes; PKT_PRIV_SIZE */
+	const struct route *route;  /**< routing; alive as long as the dataplane */
+
+	const char *name; /**< prefix of DPDK object names; at most 8 bytes */
+};
+
+/** Packets and bytes. */
+struct path_counter {
+	uint64_t packets;
+	uint64_t bytes;
+};
+
+/** What a worker counts; conservation is over these. One writer, any reader. */
+struct path_counters {
+	uint64_t walks;
+	uint64_t received;	 /**< frames from the ports' queues */
+	uint64_t generated;	 /**< packets that the router made */
+	uint64_t transmitted;	 /**< frames that a port took */
+	uint64_t handed_over;	 /**< to other workers' rings */
+	uint64_t taken_over;	 /**< from other workers' rings */
+	uint64_t established;	 /**< packets carried by a settled record */
+	uint64_t walked;	 /**< packets of the slow walk */
+	uint64_t alias_orphans;	 /**< aliases whose owner did not know them */
+	uint64_t unreserve_lost; /**< messages for which a ring had no room; they make orphans */
+	uint64_t errors_unsent;	 /**< ICMP errors owed but without buffer, route or address */
+	uint64_t dropped[DROP_COUNT];
+};
+
+struct path;
+struct worker;
+
+/**
+ * Build the dataplane: graph, tables, rings. Control thread, EAL up.
+ * @param err on failure, a sentence for the operator
+ * @return the dataplane, or NULL with errno set
+ */
+struct path *path_create(const struct path_config *config, char *err, size_t err_size);
+
+/** Free it. The workers are stopped; what is in flight is dropped and counted. */
+void path_destroy(struct path *path);
+
+/**
+ * Publish the hooks; workers latch them at the top of their next walk. Control
+ * thread; the old ones may be freed after a grace period (rcu.h).
+ */
+void path_set_hooks(struct path *path, const struct hooks *hooks);
+
+/** Memory ahead of need, for all workers. Control thread, every few milliseconds. 0 or -ENOMEM. */
+int path_prepare(struct path *path);
+
+/** Walk a worker's graph once. Its thread; in tests any, one at a time. */
+void path_walk(struct path *path, unsigned int worker);
+
+/** The number of workers. */
+unsigned int path_workers(const struct path *path);
+
+/** A worker's connections, NAT and counters. For its thread, or while it stands still. */
+struct conntrack *path_conntrack(struct path *path, unsigned int worker);
+struct nat *path_nat(struct path *path, unsigned int worker);
+const struct path_counters *path_counters(const struct path *path, unsigned int worker);
+
+/** What the established packets of a path id added up to, over all workers. Any thread. */
+struct path_counter path_effects(const struct path *path, uint32_t id);
+
+/** Bytes of memory that connections, flows and NAT of all workers use. Any thread. */
+uint64_t path_bytes(const struct path *path);
+
+/** Frames that wait for another worker's answer, or in a ring between workers. */
+uint64_t path_in_flight(const struct path *path);
+
+/**
+ * received + generated - transmitted - dropped - in flight, over all workers: 0,
+ * or packets were lost without a reason. While no worker walks.
+ */
+int64_t path_conservation(const struct path *path);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * After a walk that ends on the wire: its outcome goes into the direction's
+ * record, and the record settles when the direction does.
+ */
+#include "worker.h"
+
+#include <netinet/in.h>
+
+/* Whether a connection's packets may be carried by their records (doc/architecture.md, settled). */
+static bool
+settles(const struct conn *c, const struct pkt *pkt)
+{
+	if ((c->status & (CT_CONFIRMED | CT_SEEN_REPLY)) != (CT_CONFIRMED | CT_SEEN_REPLY))
+		return false;
+	if (pkt->tuple.proto == IPPROTO_TCP)
+		return c->state == CT_TCP_ESTABLISHED && (c->status & CT_ASSURED);
+	return pkt->tuple.proto == IPPROTO_UDP;
+}
+
+void
+record_walk(struct worker *w, struct pkt *pkt)
+{
+	unsigned int dir = (pkt->flags & PKT_REPLY) != 0;
+	struct flow_tail *tail;
+	struct conn *c;
+
+	if (pkt->conn == CONN_NONE || (pkt->flags & (PKT_RELATED | PKT_LOCAL_OUT | PKT_GUARDS)))
+		return;
+	c = conn_at(w->ct, pkt->conn);
+	if (!settles(c, pkt))
+		return;
+	tail = conn_tail(w->ct, pkt->conn, dir);
+	tail->nexthop = pkt->nexthop;
+	tail->path = (uint16_t)pkt->path;
+	tail->in_port = pkt->in_port;
+	tail->state = w->settled;
+}
