@@ -6,6 +6,7 @@
 #include <netinet/ip_icmp.h>
 
 #include <rte_ether.h>
+#include <rte_icmp.h>
 #include <rte_ip.h>
 #include <rte_tcp.h>
 
@@ -95,7 +96,8 @@ icmp_error_build(struct rte_mbuf *m, const struct pkt *about, uint8_t type, uint
 		.family = about->tuple.family,
 	};
 	uint8_t *p = (uint8_t *)rte_pktmbuf_append(m, (uint16_t)(RTE_ETHER_HDR_LEN + len));
-	struct icmphdr *icmp;
+	struct rte_icmp_hdr *icmp;
+	rte_be32_t rest = rte_cpu_to_be_32(info);
 
 	if (p == NULL)
 		return -ENOSPC;
@@ -105,9 +107,10 @@ icmp_error_build(struct rte_mbuf *m, const struct pkt *about, uint8_t type, uint
 	p += RTE_ETHER_HDR_LEN;
 	p += ipv6 ? ip6_header(p, t.proto, len, &t) : ip4_header(p, about, t.proto, len, &t);
 	icmp = (void *)p;
-	*icmp = (struct icmphdr){.type = type, .code = code, .un.gateway = rte_cpu_to_be_32(info)};
+	*icmp = (struct rte_icmp_hdr){.icmp_type = type, .icmp_code = code};
+	memcpy(&icmp->icmp_ident, &rest, sizeof(rest));
 	memcpy(icmp + 1, pkt_l3(about), quote);
-	icmp->checksum = (uint16_t)~sum_fold(
+	icmp->icmp_cksum = (uint16_t)~sum_fold(
 		sum_bytes(ipv6 ? sum_pseudo(&t, ICMP_LEN + quote) : 0, icmp, ICMP_LEN + quote));
 	return 0;
 }

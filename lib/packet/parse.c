@@ -10,6 +10,7 @@
 #include <netinet/ip_icmp.h>
 
 #include <rte_ether.h>
+#include <rte_icmp.h>
 #include <rte_ip.h>
 #include <rte_tcp.h>
 #include <rte_udp.h>
@@ -241,17 +242,17 @@ parse_tcp(const struct rte_mbuf *m, const uint8_t *l4, uint32_t len, struct pkt 
 static void
 parse_icmp(const struct rte_mbuf *m, const uint8_t *l4, uint32_t len, struct pkt *pkt)
 {
-	const struct icmphdr *icmp = (const void *)l4;
+	const struct rte_icmp_hdr *icmp = (const void *)l4;
 
 	if (len < sizeof(*icmp)) {
 		pkt->flags |= PKT_L4_BAD;
 		return;
 	}
 	memcpy(&pkt->tuple.dport, l4, 2);
-	if (is_icmp_error(pkt->l4_proto, icmp->type))
+	if (is_icmp_error(pkt->l4_proto, icmp->icmp_type))
 		pkt->flags |= PKT_ICMP_ERROR;
 	else
-		pkt->tuple.sport = icmp->un.echo.id;
+		pkt->tuple.sport = icmp->icmp_ident;
 	pkt->flags |= PKT_L4;
 	if (check_wrong(m, pkt, l4, len))
 		pkt->flags |= PKT_L4_BAD;

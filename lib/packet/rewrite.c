@@ -4,6 +4,7 @@
 #include <netinet/icmp6.h>
 #include <netinet/ip_icmp.h>
 
+#include <rte_icmp.h>
 #include <rte_ip.h>
 #include <rte_tcp.h>
 #include <rte_udp.h>
@@ -51,7 +52,7 @@ check_of(const struct place *at)
 			return NULL;
 		return at->l4 + offsetof(struct rte_udp_hdr, dgram_cksum);
 	case IPPROTO_ICMP:
-	case IPPROTO_ICMPV6: return at->l4 + offsetof(struct icmphdr, checksum);
+	case IPPROTO_ICMPV6: return at->l4 + offsetof(struct rte_icmp_hdr, icmp_cksum);
 	default: return NULL;
 	}
 }
@@ -157,11 +158,11 @@ static void
 sum_error(struct pkt *pkt)
 {
 	uint32_t len = (uint32_t)pkt->ip_len - pkt->l3_len;
-	struct icmphdr *icmp = pkt_l4(pkt);
+	struct rte_icmp_hdr *icmp = pkt_l4(pkt);
 	uint64_t sum = pkt->flags & PKT_IPV6 ? sum_pseudo(&pkt->tuple, len) : 0;
 
-	icmp->checksum = 0;
-	icmp->checksum = (uint16_t)~sum_fold(sum_bytes(sum, icmp, len));
+	icmp->icmp_cksum = 0;
+	icmp->icmp_cksum = (uint16_t)~sum_fold(sum_bytes(sum, icmp, len));
 }
 
 void

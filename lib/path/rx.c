@@ -29,22 +29,24 @@ take_transmits(struct worker *w)
 	}
 }
 
-/* Frames that belong to this worker's connections. */
+/* Frames that belong to this worker's connections: each other worker's in turn, while there is
+ * room. */
 static unsigned int
 take_handed(struct worker *w, void **objs, unsigned int room)
 {
-	unsigned int total = 0;
+	unsigned int total = 0, before;
 
-	for (unsigned int from = 0; from < w->path->config.workers; from++) {
-		unsigned int count;
+	do {
+		before = total;
+		for (unsigned int from = 0; from < w->path->config.workers; from++) {
+			unsigned int want = RTE_MIN(room - total, (unsigned int)QUEUE_BURST);
 
-		if (w->frames_in[from] == NULL)
-			continue;
-		count = rte_ring_sc_dequeue_burst(w->frames_in[from], &objs[total],
-			RTE_MIN(room - total, (unsigned int)QUEUE_BURST), NULL);
-		w->counters.taken_over += count;
-		total += count;
-	}
+			if (w->frames_in[from] != NULL)
+				total += rte_ring_sc_dequeue_burst(
+					w->frames_in[from], &objs[total], want, NULL);
+		}
+	} while (total - before >= QUEUE_BURST && total < room);
+	w->counters.taken_over += total;
 	return total;
 }
 
