@@ -28,7 +28,8 @@ static struct {
 static struct rte_mempool *pool;
 static struct path *path;
 static struct route *route;
-static struct hooks hooks;
+static struct hooks hooks[2]; /* in turn */
+static unsigned int hooks_now;
 static struct dp_setup setup;
 static union address server;
 
@@ -110,7 +111,7 @@ make_wire(unsigned int port)
 void
 dp_init(char *program)
 {
-	char *argv[] = {program, "--no-huge", "-m", "256", "--no-shconf", "--no-pci",
+	char *argv[] = {program, "--no-huge", "-m", "512", "--no-shconf", "--no-pci",
 		"--no-telemetry", "-l", "0", "--log-level=lib.eal:error"};
 
 	must(rte_eal_init(RTE_DIM(argv), argv) >= 0, "EAL");
@@ -119,6 +120,32 @@ dp_init(char *program)
 	must(pool != NULL, "pool");
 	for (unsigned int port = 0; port < DP_PORTS; port++)
 		make_wire(port);
+}
+
+static uint16_t
+own_receive(void *queue, struct rte_mbuf **frames, uint16_t count)
+{
+	return (uint16_t)rte_ring_dequeue_burst(queue, (void **)frames, count, NULL);
+}
+
+static uint16_t
+own_transmit(void *queue, struct rte_mbuf **frames, uint16_t count)
+{
+	return (uint16_t)rte_ring_enqueue_burst(queue, (void *const *)frames, count, NULL);
+}
+
+void
+dp_own_bursts(void)
+{
+	for (unsigned int port = 0; port < DP_PORTS; port++) {
+		struct rte_eth_fp_ops *ops = &rte_eth_fp_ops[wires[port].ethdev];
+
+		ops->rx_pkt_burst = own_receive;
+		ops->tx_pkt_burst = own_transmit;
+		ops->rxq.data[0] = wires[port].in;
+		for (unsigned int q = 0; q < 4; q++)
+			ops->txq.data[q] = wires[port].out[q];
+	}
 }
 
 static void
@@ -239,8 +266,23 @@ make_hooks(void)
 			.priority = -100,
 			.nat = true,
 			.run = run_dstnat};
-	must(hooks_build(&hooks, both, chains, n) == 0, "hooks");
-	path_set_hooks(path, &hooks);
+	hooks_now ^= 1;
+	must(hooks_build(&hooks[hooks_now], both, chains, n) == 0, "hooks");
+	path_set_hooks(path, &hooks[hooks_now]);
+}
+
+void
+dp_publish(void)
+{
+	static rcu_token token;
+	char err[ROUTE_ERR_LEN];
+
+	/* The other lists are free once every worker has taken up these. */
+	if (!rcu_done(token))
+		return;
+	make_hooks();
+	must(route_commit(route, &token, err) == 0, err);
+	rcu_poll();
 }
 
 void
@@ -267,7 +309,8 @@ dp_start(const struct dp_setup *s)
 	dp_forward_to("10.0.1.10");
 	if (setup.workers == 0)
 		setup.workers = 1;
-	clock_inject(1000 * NS_PER_SEC);
+	if (!setup.real_clock)
+		clock_inject(1000 * NS_PER_SEC);
 	must(rcu_init(setup.workers) == 0, "rcu");
 	make_routes();
 	config.workers = setup.workers;

@@ -42,10 +42,17 @@ struct dp_setup {
 	bool one_tx_queue; /* each port has one transmit queue: worker 0's */
 	uint32_t max;	   /* conntrack.max; 0: 10,000 */
 	uint32_t start;	   /* connections with memory from the start; 0: 1,000 */
+	bool real_clock;
 };
 
 /* Bring up EAL, once a program. */
 void dp_init(char *program);
+
+/* Have the wires' bursts done by functions of this program instead of the driver's. */
+void dp_own_bursts(void);
+
+/* Publish hooks and routes anew, with the same content: workers take them up, records resettle. */
+void dp_publish(void);
 
 /* Build the router. dp_stop() asserts conservation and that every buffer came back. */
 void dp_start(const struct dp_setup *setup);
