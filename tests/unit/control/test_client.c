@@ -143,7 +143,7 @@ static const struct {
 	int ret;
 } said[] = {
 	{"", -ECONNRESET},
-	{"{\"jsonrpc\":\"2.0\",\"id\":1,\"resul", -ECONNRESET},
+	{"{\"jsonrpc\":\"2.0\",\"id\":1,\"res", -ECONNRESET},
 	{"nonsense\n", -EPROTO},
 	{"[]\n", -EPROTO},
 	{"\n", -EPROTO},
