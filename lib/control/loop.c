@@ -42,9 +42,9 @@ struct loop {
 	uint64_t timerfd_due; /* what timerfd is set to, 0 for nothing */
 	struct loop_fd *wake_watch;
 	struct loop_fd *timer_watch;
-	LIST_HEAD(, loop_fd) watches;
-	LIST_HEAD(, loop_fd) graveyard;
-	LIST_HEAD(, loop_timer) timers;
+	LIST_HEAD(watch_list, loop_fd) watches;
+	LIST_HEAD(grave_list, loop_fd) graveyard;
+	LIST_HEAD(timer_list, loop_timer) timers;
 	TAILQ_HEAD(timer_queue, loop_timer) armed;
 	struct loop_work *deferred;	    /* first in, first out */
 	struct loop_work **deferred_tail;   /* where the next one goes */

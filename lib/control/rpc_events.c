@@ -36,7 +36,7 @@ struct listener {
 };
 
 struct rpc_events {
-	LIST_HEAD(, listener) listeners;
+	LIST_HEAD(listener_list, listener) listeners;
 	struct event *history[RPC_EVENTS_MAX];
 	unsigned int history_at; /* where the next one goes */
 	json_int_t sequence;

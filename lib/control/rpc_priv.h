@@ -56,7 +56,7 @@ struct rpc_conn {
 	enum unix_right right;
 	struct rpc_buffer in;
 	struct rpc_buffer out;
-	TAILQ_HEAD(, rpc_reply) replies; /**< not answered; streams in turn */
+	TAILQ_HEAD(reply_queue, rpc_reply) replies; /**< not answered; streams in turn */
 	unsigned int reply_count;
 	bool eof;		  /**< it sends no more */
 	bool broken;		  /**< to be closed, what is in out first if it can take it */
@@ -99,7 +99,7 @@ struct rpc_server {
 	struct loop_timer *resume; /**< accepting, after descriptors ran out */
 	struct rpc_table_entry *tables;
 	size_t table_count;
-	LIST_HEAD(, rpc_conn) conns;
+	LIST_HEAD(conn_list, rpc_conn) conns;
 	unsigned int conn_count;
 	struct rpc_events *events;
 };

@@ -130,6 +130,25 @@ call_graph(void *ctx, const json_t *params, struct rpc_reply *reply)
 	rpc_result(reply, json_pack("{s:s}", "text", "rx -> tx\n"));
 }
 
+/* Stands for the shim: notes where nft's netlink would go. */
+static char shim_path[128];
+
+void shim_set_socket(const char *socket);
+
+void
+shim_set_socket(const char *socket)
+{
+	snprintf(shim_path, sizeof(shim_path), "%s", socket);
+}
+
+static void
+call_nft_socket(void *ctx, const json_t *params, struct rpc_reply *reply)
+{
+	(void)ctx;
+	(void)params;
+	rpc_result(reply, json_pack("{s:s}", "path", "/run/test/nft.sock"));
+}
+
 static const struct rpc_param flow_params[] = {{"why", 'b', false, ""}, {NULL, 0, false, NULL}};
 static const struct rpc_param explain_params[] = {
 	{"in", 's', false, ""},
@@ -148,6 +167,7 @@ static const struct rpc_method methods[] = {
 	{"show.program", UNIX_RIGHT_VIEW, call_program, NULL, ""},
 	{"show.drops", UNIX_RIGHT_VIEW, call_drops, NULL, ""},
 	{"show.graph", UNIX_RIGHT_VIEW, call_graph, NULL, ""},
+	{"nft.socket", UNIX_RIGHT_VIEW, call_nft_socket, NULL, ""},
 	{"explain", UNIX_RIGHT_VIEW, call_explain, explain_params, ""},
 };
 
@@ -396,6 +416,47 @@ test_completion(void)
 	free(err);
 }
 
+/* nft's command line, as far as it goes without a kernel or a daemon behind it. */
+static const struct {
+	const char *line;
+	int ret;
+} nft_cases[] = {
+	{"nft describe tcp dport", CTL_OK},
+	{"nft -n -a -s -t -y -p -T -u -N -S -e describe tcp dport", CTL_OK},
+	{"nft --numeric --debug eval,netlink describe tcp dport", CTL_OK},
+	{"nft --help", CTL_OK},
+	{"nft no such command", CTL_REFUSED},
+	{"nft -f /no/such/file", CTL_REFUSED},
+	{"nft -D novalue describe tcp dport", CTL_USAGE},
+	{"nft -d nonsense describe tcp dport", CTL_USAGE},
+	{"nft --nonsense", CTL_USAGE},
+	{"nft -f", CTL_USAGE},
+	{"nft -f x list ruleset", CTL_USAGE},
+	{"nft", CTL_USAGE},
+	{"-j nft", CTL_USAGE},
+};
+
+static void
+test_nft(void)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(nft_cases) / sizeof(nft_cases[0]); i++) {
+		char *out;
+		char *err;
+		int ret;
+
+		shim_path[0] = '\0';
+		ret = run(0, nft_cases[i].line, &out, &err);
+		CU_ASSERT_EQUAL(ret, nft_cases[i].ret);
+		if (ret != nft_cases[i].ret)
+			fprintf(stderr, "\n%s: %d\n", nft_cases[i].line, ret);
+		CU_ASSERT_STRING_EQUAL(shim_path, "/run/test/nft.sock");
+		free(out);
+		free(err);
+	}
+}
+
 static void
 test_no_daemon(void)
 {
@@ -411,6 +472,11 @@ test_no_daemon(void)
 	CU_ASSERT_EQUAL(strncmp(err, "shuntctl: no daemon serves /tmp/", 32), 0);
 	free(out);
 	free(err);
+	shim_path[0] = '\0';
+	CU_ASSERT_EQUAL(run(0, "nft list ruleset", &out, &err), CTL_NO_DAEMON);
+	CU_ASSERT_STRING_EQUAL(shim_path, "");
+	free(out);
+	free(err);
 	CU_ASSERT_EQUAL(rmdir(dir), 0);
 }
 
@@ -423,6 +489,7 @@ main(void)
 		{"a long listing", test_long},
 		{"tuples", test_tuple},
 		{"bash completion", test_completion},
+		{"nft's command line", test_nft},
 		{"no daemon", test_no_daemon},
 		CU_TEST_INFO_NULL,
 	};
