@@ -245,7 +245,7 @@ ask_path(const char *control_socket, char path[PATH_MAX])
 			fprintf(stderr, "shuntctl: the daemon names no nft socket\n");
 			ret = CTL_REFUSED;
 		} else {
-			strcpy(path, text);
+			memcpy(path, text, strlen(text) + 1);
 		}
 	}
 	json_decref(result);

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "clock.h"
 
@@ -117,19 +116,15 @@ cell_text(const json_t *value)
 	return n >= 0 ? text : NULL;
 }
 
-/* A time of clock_ns() as the time of day. */
+/* A time of clock_ns() as the kernel's log has it: seconds since boot. */
 static char *
 time_text(json_int_t ns)
 {
-	json_int_t ago = (json_int_t)(clock_ns() / NS_PER_SEC) - ns / (json_int_t)NS_PER_SEC;
-	time_t when = time(NULL) - (time_t)ago;
-	char text[32];
-	struct tm tm;
+	char *text = NULL;
+	int n = asprintf(&text, "%" JSON_INTEGER_FORMAT ".%03" JSON_INTEGER_FORMAT,
+		ns / (json_int_t)NS_PER_SEC, ns % (json_int_t)NS_PER_SEC / (json_int_t)NS_PER_MS);
 
-	if (localtime_r(&when, &tm) == NULL ||
-		strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm) == 0)
-		return strdup("?");
-	return strdup(text);
+	return n >= 0 ? text : NULL;
 }
 
 static bool
@@ -248,7 +243,7 @@ settle(struct table *table)
 		column->width = length(column->title);
 		/* Nothing is known of rows to come but what these columns hold. */
 		if (table->follow && strcmp(column->key, "time_ns") == 0)
-			column->width = 19;
+			column->width = 12;
 		else if (table->follow && !column->right && i + 1 < table->count)
 			column->width = 16;
 		for (r = 0; r < table->held_rows; r++) {

@@ -224,7 +224,8 @@ timer_queue(struct loop_timer *timer, uint64_t due_ns)
 	timer->due_ns = due_ns;
 	timer->armed = true;
 	timer->armed_in = timer->loop->round;
-	TAILQ_FOREACH (before, &loop->armed, link) {
+	for (before = TAILQ_FIRST(&loop->armed); before != NULL;
+		before = TAILQ_NEXT(before, link)) {
 		if (before->due_ns > due_ns) {
 			TAILQ_INSERT_BEFORE(before, timer, link);
 			return;
@@ -284,7 +285,7 @@ timer_due(struct loop *loop, uint64_t now)
 {
 	struct loop_timer *timer;
 
-	TAILQ_FOREACH (timer, &loop->armed, link) {
+	for (timer = TAILQ_FIRST(&loop->armed); timer != NULL; timer = TAILQ_NEXT(timer, link)) {
 		if (timer->due_ns > now)
 			return NULL;
 		/* Armed by a callback of this round: it waits for the next. */

@@ -249,7 +249,8 @@ rpc_event(struct rpc_server *server, const char *type, json_t *fields)
 	struct listener *listener;
 
 	json_decref(fields);
-	LIST_FOREACH (listener, &events->listeners, link) {
+	for (listener = LIST_FIRST(&events->listeners); listener != NULL;
+		listener = LIST_NEXT(listener, link)) {
 		if (!listener->follow)
 			continue;
 		if (event == NULL)

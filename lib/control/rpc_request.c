@@ -33,7 +33,7 @@ safe_string(const char *text)
 
 	if (string != NULL)
 		return string;
-	for (i = 0; text[i] != '\0' && i < sizeof(ascii) - 1; i++)
+	for (i = 0; i < sizeof(ascii) - 1 && text[i] != '\0'; i++)
 		ascii[i] = (text[i] & 0x80) != 0 ? '?' : text[i];
 	ascii[i] = '\0';
 	return json_string(ascii);

@@ -163,7 +163,7 @@ runnable(struct rpc_conn *conn)
 {
 	struct rpc_reply *reply;
 
-	TAILQ_FOREACH (reply, &conn->replies, link) {
+	for (reply = TAILQ_FIRST(&conn->replies); reply != NULL; reply = TAILQ_NEXT(reply, link)) {
 		if (reply->stream != NULL && !reply->stream->waiting)
 			return reply;
 	}

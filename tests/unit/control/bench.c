@@ -14,8 +14,7 @@ bench_open(struct bench *bench)
 {
 	const struct unix_access access = {UNIX_NO_GROUP, UNIX_NO_GROUP};
 
-	*bench = (struct bench){0};
-	strcpy(bench->dir, "/tmp/shunt-test-XXXXXX");
+	*bench = (struct bench){.dir = "/tmp/shunt-test-XXXXXX"};
 	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(bench->dir));
 	snprintf(bench->path, sizeof(bench->path), "%s/control.sock", bench->dir);
 	CU_ASSERT_EQUAL_FATAL(loop_create(&bench->loop), 0);
