@@ -198,6 +198,41 @@ test_rights(void)
 	bench_close(&bench);
 }
 
+/* Those who may only look cannot keep an administrator out. */
+static void
+test_reserved(void)
+{
+	const struct unix_access access = {ADMIN_GID, VIEW_GID};
+	const struct role *viewer = &roles[3];
+	int fds[RPC_CLIENTS_MAX];
+	struct raw admin;
+	struct bench bench;
+	int i;
+
+	if (geteuid() != 0) {
+		printf(" (skipped: needs root to become others) ");
+		return;
+	}
+	bench_open(&bench);
+	rpc_server_destroy(bench.server);
+	CU_ASSERT_EQUAL(chmod(bench.dir, 0755), 0);
+	CU_ASSERT_EQUAL_FATAL(rpc_server_create(bench.loop, bench.path, &access, &bench.server), 0);
+	for (i = 0; i < RPC_CLIENTS_MAX; i++) {
+		fds[i] = connect_as(viewer, bench.path);
+		bench_settle(&bench);
+	}
+	CU_ASSERT_EQUAL(rpc_server_clients(bench.server), RPC_CLIENTS_MAX - RPC_CLIENTS_ADMIN);
+	raw_open(&bench, &admin);
+	CU_ASSERT_EQUAL(raw_code(raw_ask(&bench, &admin,
+				"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"rpc.methods\"}")),
+		0);
+	raw_close(&admin);
+	for (i = 0; i < RPC_CLIENTS_MAX; i++)
+		close(fds[i]);
+	bench_settle(&bench);
+	bench_close(&bench);
+}
+
 /* The mode and group of the file with one group. */
 static void
 test_mode(void)
@@ -225,6 +260,7 @@ CU_TestInfo socket_tests[] = {
 	{"paths that are refused", test_refused_paths},
 	{"groups by name", test_group},
 	{"rights by peer credentials and groups", test_rights},
+	{"places kept for administrators", test_reserved},
 	{"mode and group of the socket file", test_mode},
 	CU_TEST_INFO_NULL,
 };
