@@ -254,9 +254,7 @@ static const struct {
 	{"show workers", CTL_REFUSED, 0, "",
 		"shuntctl: no method \"show.workers\": this daemon is not built to do that\n"},
 	{"trace", CTL_REFUSED, 0, "", "shuntctl: trace is not built yet\n"},
-	{"conntrack -L", CTL_REFUSED, 0, "", "shuntctl: conntrack is not built yet\n"},
 	{"", CTL_USAGE, 0, "", "usage: "},
-	{"show", CTL_USAGE, 0, "", "shuntctl: no command \"show\": see"},
 	{"show port", CTL_USAGE, 0, "", "shuntctl: no command \"show port\": see"},
 	{"shov ports", CTL_USAGE, 0, "", "shuntctl: no command"},
 	{"show ports lan", CTL_USAGE, 0, "",
@@ -296,6 +294,7 @@ test_long(void)
 	char *out;
 	char *err;
 	char *at;
+	json_t *all;
 	int lines = 0;
 
 	CU_ASSERT_EQUAL(run(0, "show flows --why", &out, &err), CTL_OK);
@@ -308,12 +307,9 @@ test_long(void)
 	free(out);
 	free(err);
 	CU_ASSERT_EQUAL(run(0, "-j show flows", &out, &err), CTL_OK);
-	{
-		json_t *all = json_loads(out, 0, NULL);
-
-		CU_ASSERT_EQUAL(json_array_size(all), MANY);
-		json_decref(all);
-	}
+	all = json_loads(out, 0, NULL);
+	CU_ASSERT_EQUAL(json_array_size(all), MANY);
+	json_decref(all);
 	free(out);
 	free(err);
 }
@@ -323,10 +319,8 @@ static const struct {
 	const char *why; /* NULL: good */
 } tuples[] = {
 	{"tcp 10.0.0.1:1 10.0.0.2:65535", NULL},
-	{"icmp 10.0.0.1 10.0.0.2", NULL},
 	{"in a udp [::1]:1 [::2]", NULL},
 	{"tcp 10.0.0.1:1", "a tuple is a protocol and two addresses"},
-	{"in a", "a tuple is a protocol and two addresses"},
 	{"in a tcp b", "a tuple is a protocol and two addresses"},
 	{"tpc 10.0.0.1 10.0.0.2", "no protocol \"tpc\""},
 	{"tcp 10.0.0.1:0 10.0.0.2", "\"10.0.0.1:0\" is no address"},
@@ -430,7 +424,6 @@ static const struct {
 	{"nft -D novalue describe tcp dport", CTL_USAGE},
 	{"nft -d nonsense describe tcp dport", CTL_USAGE},
 	{"nft --nonsense", CTL_USAGE},
-	{"nft -f", CTL_USAGE},
 	{"nft -f x list ruleset", CTL_USAGE},
 	{"nft", CTL_USAGE},
 	{"-j nft", CTL_USAGE},
