@@ -23,8 +23,8 @@ enum {
 
 /** An address, network order. IPv4: the first four bytes, the others zero. */
 union address {
+	uint8_t v6[16]; /* first: an initializer {0} clears the first member only */
 	rte_be32_t v4;
-	uint8_t v6[16];
 	uint32_t w[4];
 	uint64_t q[2];
 };

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "path.h"
 
+#include <errno.h>
+
 #include "worker.h"
 
 /* Entries of the wheel that one walk looks at. */
@@ -69,6 +71,29 @@ latch(struct worker *w)
 	}
 }
 
+int
+path_ask(struct path *path, unsigned int worker, struct path_call *call)
+{
+	struct path_call *none = NULL;
+
+	atomic_store(&call->done, false);
+	return atomic_compare_exchange_strong(&path->workers[worker]->call, &none, call) ? 0
+											 : -EBUSY;
+}
+
+/* Answer what control asked. */
+static void
+answer(struct worker *w)
+{
+	struct path_call *call = atomic_load_explicit(&w->call, memory_order_acquire);
+
+	if (likely(call == NULL))
+		return;
+	call->run(w->ct, &w->nat, call->ctx);
+	atomic_store_explicit(&w->call, NULL, memory_order_relaxed);
+	atomic_store_explicit(&call->done, true, memory_order_release);
+}
+
 void
 path_walk(struct path *path, unsigned int worker)
 {
@@ -78,6 +103,7 @@ path_walk(struct path *path, unsigned int worker)
 	rte_graph_walk(w->graph);
 	tx_flush(w);
 	conntrack_expire(w->ct, EXPIRE_WORK);
+	answer(w);
 	w->counters.walks++;
 }
 

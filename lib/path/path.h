@@ -10,6 +10,7 @@
 #ifndef SHUNT_PATH_PATH_H
 #define SHUNT_PATH_PATH_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -104,8 +105,29 @@ void path_set_hooks(struct path *path, const struct hooks *hooks);
 /** Memory ahead of need, for all workers. Control thread, every few milliseconds. 0 or -ENOMEM. */
 int path_prepare(struct path *path);
 
+/**
+ * A question to a worker: a bounded function that it runs between two walks, on
+ * its own memory. The asker owns the structure until done is set.
+ */
+struct path_call {
+	void (*run)(struct conntrack *ct, struct nat *nat,
+		void *ctx); /**< short: no more than a burst's work */
+	void *ctx;
+	_Atomic bool done; /**< worker: wo, asker: ro */
+};
+
+/**
+ * Ask a worker; it answers in its next walk. Control thread; one question a
+ * worker at a time.
+ * @return 0, or -EBUSY: the last one is not answered yet
+ */
+int path_ask(struct path *path, unsigned int worker, struct path_call *call);
+
 /** Walk a worker's graph once. Its thread; in tests any, one at a time. */
 void path_walk(struct path *path, unsigned int worker);
+
+/** The graph as it runs: each node with its edges, a line each. Static. */
+const char *path_graph_text(void);
 
 /** The number of workers. */
 unsigned int path_workers(const struct path *path);

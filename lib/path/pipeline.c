@@ -73,3 +73,19 @@ pipeline_destroy(struct worker *w)
 		rte_graph_destroy(rte_graph_from_name(w->graph->name));
 	w->graph = NULL;
 }
+
+const char *
+path_graph_text(void)
+{
+	static char text[512];
+	size_t n = 0;
+
+	for (unsigned int i = 0; i < NODES; i++) {
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s", nodes[i]->name);
+		for (unsigned int e = 0; e < nodes[i]->nb_edges; e++)
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s",
+				e == 0 ? " -> " : ", ", nodes[i]->next_nodes[e]);
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "\n");
+	}
+	return text;
+}

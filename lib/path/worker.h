@@ -81,6 +81,7 @@ struct worker {
 
 	struct rte_graph *graph;
 	struct conntrack conntrack;
+	_Atomic(struct path_call *) call; /* a question; worker: clears, control: sets */
 	struct rte_mbuf *transmit[PATH_PORTS][PATH_BURST];
 	uint16_t transmit_count[PATH_PORTS];
 };
