@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <netinet/icmp6.h>
-#include <netinet/ip_icmp.h>
 
 #include <rte_ether.h>
 #include <rte_icmp.h>
@@ -31,6 +30,11 @@ no_single_host(const struct pkt *pkt, const union address *a)
 bool
 icmp_error_allowed(const struct pkt *about)
 {
+	bool icmp = about->l4_proto == (about->flags & PKT_IPV6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+
+	/* Too short to tell its type: it may be an error. */
+	if (icmp && !(about->flags & PKT_L4))
+		return false;
 	if (about->flags & (PKT_ICMP_ERROR | PKT_LATER_FRAGMENT | PKT_BROADCAST | PKT_MULTICAST))
 		return false;
 	if (about->l4_proto == IPPROTO_ICMPV6 && (uint8_t)about->tuple.dport == ND_REDIRECT &&
@@ -108,7 +112,7 @@ icmp_error_build(struct rte_mbuf *m, const struct pkt *about, uint8_t type, uint
 	p += ipv6 ? ip6_header(p, t.proto, len, &t) : ip4_header(p, about, t.proto, len, &t);
 	icmp = (void *)p;
 	*icmp = (struct rte_icmp_hdr){.icmp_type = type, .icmp_code = code};
-	memcpy(&icmp->icmp_ident, &rest, sizeof(rest));
+	memcpy((uint8_t *)icmp + 4, &rest, sizeof(rest));
 	memcpy(icmp + 1, pkt_l3(about), quote);
 	icmp->icmp_cksum = (uint16_t)~sum_fold(
 		sum_bytes(ipv6 ? sum_pseudo(&t, ICMP_LEN + quote) : 0, icmp, ICMP_LEN + quote));
