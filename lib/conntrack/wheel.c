@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include <rte_common.h>
+
 #define SLOT_BITS 8
 
 void
@@ -15,15 +17,23 @@ wheel_init(struct wheel *wheel, uint64_t now_ms, wheel_link_of_t link_of, void *
 	wheel->owner = owner;
 }
 
+/* Put an entry where it comes out at a tick, which is not before the wheel's. */
 static void
-add_at(struct wheel *wheel, uint32_t entry, unsigned int level, unsigned int slot)
+add_at(struct wheel *wheel, uint32_t entry, uint64_t due)
 {
 	struct wheel_link *link = wheel->link_of(wheel->owner, entry);
-	uint32_t *head = &wheel->head[level][slot];
+	unsigned int level = 0, slot;
+	uint32_t *head;
 
+	/* The lowest level on which the entry lies within one turn of the wheel's place. */
+	while ((due >> (level * SLOT_BITS)) - (wheel->tick >> (level * SLOT_BITS)) >= WHEEL_SLOTS)
+		level++;
+	slot = (due >> (level * SLOT_BITS)) % WHEEL_SLOTS;
+	head = &wheel->head[level][slot];
 	link->next = *head;
 	link->prev = WHEEL_NONE;
 	link->place = (uint16_t)(level * WHEEL_SLOTS + slot);
+	link->due = (uint16_t)due;
 	if (*head != WHEEL_NONE)
 		wheel->link_of(wheel->owner, *head)->prev = entry;
 	*head = entry;
@@ -38,16 +48,12 @@ wheel_add(struct wheel *wheel, uint32_t entry, uint64_t due_ms)
 	uint64_t due = (due_ms + WHEEL_TICK_MS - 1) / WHEEL_TICK_MS;
 	uint64_t last =
 		wheel->tick + (1ULL << (WHEEL_LEVELS * SLOT_BITS)) - WHEEL_SLOTS * WHEEL_SLOTS;
-	unsigned int level = 0;
 
 	if (due <= wheel->tick)
 		due = wheel->tick + 1;
 	if (due > last)
 		due = last;
-	/* The lowest level on which the entry lies within one turn of the wheel's place. */
-	while ((due >> (level * SLOT_BITS)) - (wheel->tick >> (level * SLOT_BITS)) >= WHEEL_SLOTS)
-		level++;
-	add_at(wheel, entry, level, (due >> (level * SLOT_BITS)) % WHEEL_SLOTS);
+	add_at(wheel, entry, due);
 }
 
 void
@@ -92,14 +98,14 @@ level_empty(const struct wheel *wheel, unsigned int level)
 }
 
 /*
- * The next tick at which something may have to be done: a filled slot of this
- * turn on the lowest level, or the next turn of the lowest level that has
- * anything in it or above it.
+ * The next tick at which something may have to be done: of all levels, the
+ * first filled slot of this turn or, where the next turn has some, its begin. A
+ * lower level's slot may begin after a higher one's, so all are asked.
  */
 static uint64_t
 next_tick(const struct wheel *wheel)
 {
-	uint64_t tick = wheel->tick + 1;
+	uint64_t tick = wheel->tick + 1, first = UINT64_MAX;
 
 	for (unsigned int level = 0; level < WHEEL_LEVELS; level++) {
 		unsigned int shift = level * SLOT_BITS;
@@ -108,13 +114,13 @@ next_tick(const struct wheel *wheel)
 		uint64_t turn = at / WHEEL_SLOTS;
 		unsigned int slot = filled_from(wheel, level, at % WHEEL_SLOTS);
 
-		if (slot < WHEEL_SLOTS)
-			return (turn * WHEEL_SLOTS + slot) << shift;
 		/* Entries of the next turn are on this level too: stop where it begins. */
-		if (!level_empty(wheel, level))
-			return ((turn + 1) * WHEEL_SLOTS) << shift;
+		if (slot < WHEEL_SLOTS)
+			first = RTE_MIN(first, (turn * WHEEL_SLOTS + slot) << shift);
+		else if (!level_empty(wheel, level))
+			first = RTE_MIN(first, ((turn + 1) * WHEEL_SLOTS) << shift);
 	}
-	return UINT64_MAX;
+	return first;
 }
 
 /* Empty the slot of a higher level that begins at this tick into the lower ones. */
@@ -122,6 +128,7 @@ static bool
 cascade(struct wheel *wheel, unsigned int level, unsigned int *work)
 {
 	unsigned int slot = (wheel->tick >> (level * SLOT_BITS)) % WHEEL_SLOTS;
+	uint64_t below = (1ULL << (level * SLOT_BITS)) - 1;
 
 	while (wheel->head[level][slot] != WHEEL_NONE) {
 		uint32_t entry = wheel->head[level][slot];
@@ -130,8 +137,8 @@ cascade(struct wheel *wheel, unsigned int level, unsigned int *work)
 			return false;
 		(*work)--;
 		wheel_del(wheel, entry);
-		/* Its exact time is its owner's to know: due now means look again. */
-		add_at(wheel, entry, 0, wheel->tick % WHEEL_SLOTS);
+		add_at(wheel, entry,
+			wheel->tick | (wheel->link_of(wheel->owner, entry)->due & below));
 	}
 	return true;
 }

@@ -26,6 +26,7 @@ struct wheel_link {
 	uint32_t next;
 	uint32_t prev;
 	uint16_t place; /**< level * WHEEL_SLOTS + slot, or WHEEL_OUT */
+	uint16_t due;	/**< its tick, as far as the slot does not say it */
 };
 
 /** The link of an entry by its number. */
@@ -44,8 +45,8 @@ struct wheel {
 void wheel_init(struct wheel *wheel, uint64_t now_ms, wheel_link_of_t link_of, void *owner);
 
 /**
- * Put an entry that is in no slot where it will be due at a time or shortly
- * after; a time beyond the wheel (74 hours) is due at its end.
+ * Put an entry that is in no slot where it comes out at a time, or within
+ * two ticks after; a time beyond the wheel (74 hours) is due at its end.
  */
 void wheel_add(struct wheel *wheel, uint32_t entry, uint64_t due_ms);
 
