@@ -200,6 +200,7 @@ conntrack_create(struct conntrack *ct, const struct tuple *original, const struc
 	if (original->proto == IPPROTO_TCP) {
 		c->tcp = tcp_alloc(ct);
 		if (c->tcp == CONN_TCP_NONE) {
+			c->flags = 0;
 			flow_pair_free(table, pair);
 			lease_give(ct);
 			return CONN_NONE;
@@ -246,11 +247,9 @@ uint32_t
 conn_status(const struct conntrack *ct, uint32_t conn)
 {
 	const struct conn *c = conn_at(ct, conn);
-	uint32_t last = ct->now_ms - conn_idle_ms(ct, conn);
 
 	/* The established path leaves UDP's ASSURED to be computed. */
-	if ((c->flags & CONN_UDP) && (c->status & CT_SEEN_REPLY) &&
-		udp_is_stream(c->created_ms, last))
+	if ((c->flags & CONN_UDP) && (c->status & CT_SEEN_REPLY) && conn_is_stream(ct, conn))
 		return c->status | CT_ASSURED;
 	return c->status;
 }

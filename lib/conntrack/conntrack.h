@@ -187,9 +187,26 @@ conntrack_set_clock(struct conntrack *ct, uint64_t now_ns)
 }
 
 /**
+ * Whether a UDP connection that has seen a reply is a stream: its last packet
+ * came more than two seconds after its first. The first reply is judged as if
+ * none had been seen (nf_conntrack_udp_packet), so it makes no stream yet.
+ */
+static inline bool
+conn_is_stream(const struct conntrack *ct, uint32_t conn)
+{
+	const struct flow_tail *original = conn_tail(ct, conn, 0), *reply = conn_tail(ct, conn, 1);
+	bool reply_last = (int32_t)(original->last_ms - reply->last_ms) <= 0;
+
+	if (reply_last && reply->packets == 1)
+		return false;
+	return udp_is_stream(
+		conn_at(ct, conn)->created_ms, reply_last ? reply->last_ms : original->last_ms);
+}
+
+/**
  * How long a connection lives after its last packet, in milliseconds. TCP's is
  * in its TCP state, which the established path writes anyway; UDP's follows
- * from the time of the last packet (udp_is_stream), so that path need not touch
+ * from the time of the last packet (conn_is_stream), so that path need not touch
  * the connection at all.
  */
 static inline uint32_t
@@ -199,14 +216,9 @@ conn_timeout_ms(const struct conntrack *ct, uint32_t conn)
 
 	if (c->tcp != CONN_TCP_NONE)
 		return ct->tcp[c->tcp].timeout_ms;
-	if ((c->flags & CONN_UDP) && (c->status & CT_SEEN_REPLY)) {
-		uint32_t last0 = conn_tail(ct, conn, 0)->last_ms;
-		uint32_t last1 = conn_tail(ct, conn, 1)->last_ms;
-
-		return udp_is_stream(c->created_ms, (int32_t)(last0 - last1) > 0 ? last0 : last1)
-			       ? ct->config->tracker.udp_stream_ms
-			       : ct->config->tracker.udp_ms;
-	}
+	if ((c->flags & CONN_UDP) && (c->status & CT_SEEN_REPLY))
+		return conn_is_stream(ct, conn) ? ct->config->tracker.udp_stream_ms
+						: ct->config->tracker.udp_ms;
 	return c->timeout_ms;
 }
 
