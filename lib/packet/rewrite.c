@@ -128,15 +128,15 @@ place_of(struct pkt *pkt)
 
 /* The tuple follows the bytes. */
 static void
-follow(struct pkt *pkt, const struct tuple *target, enum nat_manip manip)
+follow(struct pkt *pkt, const struct place *at, const struct tuple *target, enum nat_manip manip)
 {
-	bool icmp = pkt->l4_proto == IPPROTO_ICMP || pkt->l4_proto == IPPROTO_ICMPV6;
+	bool icmp = at->proto == IPPROTO_ICMP || at->proto == IPPROTO_ICMPV6;
 
 	if (manip == NAT_MANIP_SRC)
 		pkt->tuple.src = target->src;
 	else
 		pkt->tuple.dst = target->dst;
-	if (!(pkt->flags & PKT_L4) || (pkt->flags & PKT_ICMP_ERROR))
+	if (at->l4 == NULL || (icmp && !has_id(at)))
 		return;
 	if (icmp || manip == NAT_MANIP_SRC)
 		pkt->tuple.sport = target->sport;
@@ -150,7 +150,7 @@ pkt_translate(struct pkt *pkt, const struct tuple *target, enum nat_manip manip)
 	struct place at = place_of(pkt);
 
 	translate(&at, target, manip);
-	follow(pkt, target, manip);
+	follow(pkt, &at, target, manip);
 }
 
 /* The checksum of an ICMP error, summed anew. */

@@ -134,6 +134,32 @@ test_udp_zero(void)
 	CU_ASSERT_TRUE(ones >= 2 && ones <= 4);
 }
 
+/* A message without an identifier: its bytes stay, and so does what the tuple says of them. */
+static void
+test_no_identifier(void)
+{
+	static struct sample s;
+	uint64_t seed = 16;
+
+	for (unsigned int ipv6 = 0; ipv6 < 2; ipv6++) {
+		struct frame_spec spec = {
+			.ipv6 = ipv6 != 0,
+			.proto = ipv6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP,
+			.icmp_type = ipv6 ? 134 : 9,
+			.payload = 16,
+		};
+		struct tuple to;
+
+		spec.t = random_tuple(&seed, spec.ipv6, spec.proto);
+		to = random_tuple(&seed, spec.ipv6, spec.proto);
+		make(&s, &spec);
+		pkt_translate(s.pkt, &to, NAT_MANIP_DST);
+		CU_ASSERT_EQUAL(s.pkt->tuple.sport, spec.t.sport);
+		CU_ASSERT_EQUAL(memcmp(s.frame + s.pkt->l4_off + 4, &spec.t.sport, 2), 0);
+		CU_ASSERT_EQUAL(memcmp(&s.pkt->tuple.dst, &to.dst, 16), 0);
+	}
+}
+
 /* A later fragment has no L4 header: its bytes stay, whatever they are. */
 static void
 test_later_fragment(void)
@@ -304,6 +330,7 @@ main(void)
 	CU_TestInfo tests[] = {
 		{"translate", test_translate},
 		{"a UDP checksum that becomes 0", test_udp_zero},
+		{"a message without identifier", test_no_identifier},
 		{"a later fragment", test_later_fragment},
 		{"translate errors", test_translate_error},
 		{"an error without quote", test_no_quote},
