@@ -28,6 +28,7 @@
 struct nat_hold {
 	struct nat_range range; /**< to choose again from if the tuple was taken */
 	uint32_t conn;		/**< CONN_NONE: a free hold */
+	uint32_t id;		/**< conn's id: the number may be another's by now */
 	uint16_t attempts;
 	uint8_t count;
 	struct rte_mbuf *packets[NAT_HOLD_PACKETS];
@@ -138,7 +139,7 @@ struct nat_answer {
  * @param packets the held packets, in order. The first goes on after the NAT
  *   built-in if its pkt->drop is DROP_COUNT, else it is dropped for that reason
  *   and its connection is gone; the others walk from the start
- * @return how many; 0 if the connection is gone, or waits for another answer
+ * @return how many; 0 if the connection waits for another answer
  */
 unsigned int nat_answer(struct nat *nat, const struct nat_answer *answer,
 	struct rte_mbuf *packets[NAT_HOLD_PACKETS]);

@@ -85,7 +85,6 @@ choose_address(struct tuple *t, const struct nat_range *range, enum nat_manip ma
 {
 	union address *var = manip == NAT_MANIP_SRC ? &t->src : &t->dst;
 	unsigned int max = t->family == FAMILY_IPV4 ? 0 : 3;
-	union address dst = t->dst;
 	bool full = false;
 	uint32_t j;
 
@@ -96,7 +95,7 @@ choose_address(struct tuple *t, const struct nat_range *range, enum nat_manip ma
 		return;
 	}
 	j = rte_jhash_32b(
-		t->src.w, 4, range->flags & NAT_RANGE_PERSISTENT ? 0 : dst.w[max] ^ t->zone);
+		t->src.w, 4, range->flags & NAT_RANGE_PERSISTENT ? 0 : t->dst.w[max] ^ t->zone);
 	for (unsigned int i = 0; i <= max; i++) {
 		uint32_t min = 0, dist = ~0U;
 
@@ -107,8 +106,9 @@ choose_address(struct tuple *t, const struct nat_range *range, enum nat_manip ma
 		var->w[i] = rte_cpu_to_be_32(min + (uint32_t)((uint64_t)j * dist >> 32));
 		if (var->w[i] != range->max_addr.w[i])
 			full = true;
+		/* For a destination this is the word just written, as in Linux. */
 		if (!(range->flags & NAT_RANGE_PERSISTENT))
-			j ^= dst.w[i];
+			j ^= t->dst.w[i];
 	}
 }
 
@@ -145,7 +145,9 @@ port_span(struct tuple *t, const struct nat_range *range, enum nat_manip manip, 
 
 /*
  * nf_nat_l4proto_unique_tuple. Linux gives up after some hundred tries; here
- * the ports at home are all tried, so a range is exhausted only when it is.
+ * the ports at home are all tried, so a range is exhausted only when it is. A
+ * destination is never refused: its source end, bound later, may yet make the
+ * tuple unique. For the same reason its home is not known yet.
  */
 static int
 choose_port(struct nat *nat, uint32_t conn, struct tuple *t, const struct nat_range *range,
@@ -157,13 +159,13 @@ choose_port(struct nat *nat, uint32_t conn, struct tuple *t, const struct nat_ra
 	bool have_away = false;
 
 	if (!port_span(t, range, manip, &first, &size))
-		return nat_used(nat, conn, t) ? -ENOSPC : 0;
+		return manip == NAT_MANIP_SRC && nat_used(nat, conn, t) ? -ENOSPC : 0;
 	if (manip == NAT_MANIP_SRC ||
 		(range->flags & (NAT_RANGE_PROTO_RANDOM | NAT_RANGE_PROTO_RANDOM_FULLY)))
 		start = (unsigned int)(nat_random(nat) % size);
 	for (unsigned int i = 0; i < size; i++) {
 		*key = rte_cpu_to_be_16((uint16_t)(first + (start + i) % size));
-		if (nat_reply_home(nat, t) != nat->ct->worker) {
+		if (manip == NAT_MANIP_SRC && nat_reply_home(nat, t) != nat->ct->worker) {
 			if (!have_away)
 				away = *key;
 			have_away = true;
@@ -172,6 +174,8 @@ choose_port(struct nat *nat, uint32_t conn, struct tuple *t, const struct nat_ra
 		if (!nat_used(nat, conn, t))
 			return 0;
 	}
+	if (manip == NAT_MANIP_DST)
+		return 0;
 	if (!have_away || local)
 		return -ENOSPC;
 	*key = away;

@@ -154,6 +154,7 @@ reserve(struct nat *nat, struct pkt *pkt, uint8_t home)
 	*hold = (struct nat_hold){
 		.range = nat->last_range,
 		.conn = pkt->conn,
+		.id = c->id,
 		.count = 1,
 		.packets = {pkt_mbuf(pkt)},
 	};
@@ -183,7 +184,7 @@ static bool
 egress_changed(const struct conn *c, const struct pkt *pkt, enum hook hook)
 {
 	return hook == HOOK_POSTROUTING && (c->flags & CONN_MASQUERADE) &&
-	       !(pkt->flags & PKT_REPLY) && c->egress != pkt->out_port;
+	       !(pkt->flags & (PKT_REPLY | PKT_RELATED)) && c->egress != pkt->out_port;
 }
 
 /* The connection is new here: bind this end. */
@@ -271,22 +272,49 @@ choose_again(struct nat *nat, struct nat_hold *hold, struct pkt *pkt)
 	return nat->reserve(nat->reserve_ctx, nat, pkt->conn, &reply, home) == 0;
 }
 
+/* The packets of a hold go back to the walk, and the hold is free. */
+static unsigned int
+hold_empty(struct nat *nat, struct nat_hold *hold, struct rte_mbuf *packets[NAT_HOLD_PACKETS])
+{
+	unsigned int count = hold->count;
+
+	memcpy(packets, hold->packets, count * sizeof(packets[0]));
+	hold->conn = CONN_NONE;
+	hold->count = 0;
+	nat->held_connections--;
+	nat->held_packets -= count;
+	return count;
+}
+
+/* The connection went before its answer came: an alias has no owner, its packets wait still. */
+static unsigned int
+answer_to_none(struct nat *nat, const struct nat_answer *answer,
+	struct rte_mbuf *packets[NAT_HOLD_PACKETS])
+{
+	if (!answer->taken)
+		nat->unreserve(nat->reserve_ctx, nat, answer->conn, &answer->reply, answer->home);
+	for (unsigned int i = 0; i < NAT_HOLDS; i++) {
+		struct nat_hold *hold = &nat->holds[i];
+
+		if (hold->conn != answer->conn || hold->id != answer->id)
+			continue;
+		pkt_of(hold->packets[0])->conn = CONN_NONE;
+		pkt_of(hold->packets[0])->drop = DROP_SHUTDOWN;
+		return hold_empty(nat, hold, packets);
+	}
+	return 0;
+}
+
 unsigned int
 nat_answer(struct nat *nat, const struct nat_answer *answer,
 	struct rte_mbuf *packets[NAT_HOLD_PACKETS])
 {
 	struct conn *c = conn_at(nat->ct, answer->conn);
 	struct nat_hold *hold;
-	unsigned int count;
 	struct pkt *pkt;
 
-	if (!(c->flags & CONN_IN_USE) || c->id != answer->id || !(c->flags & CONN_HELD)) {
-		/* Its connection went in the meantime, so the alias has no owner. */
-		if (!answer->taken)
-			nat->unreserve(
-				nat->reserve_ctx, nat, answer->conn, &answer->reply, answer->home);
-		return 0;
-	}
+	if (!(c->flags & CONN_IN_USE) || c->id != answer->id || !(c->flags & CONN_HELD))
+		return answer_to_none(nat, answer, packets);
 	hold = nat_hold_of(nat, answer->conn);
 	pkt = pkt_of(hold->packets[0]);
 	if (answer->taken && choose_again(nat, hold, pkt))
@@ -301,11 +329,5 @@ nat_answer(struct nat *nat, const struct nat_answer *answer,
 		nat_translate(nat, pkt, NAT_MANIP_SRC);
 	else
 		conntrack_forget(nat->ct, pkt);
-	count = hold->count;
-	memcpy(packets, hold->packets, count * sizeof(packets[0]));
-	hold->conn = CONN_NONE;
-	hold->count = 0;
-	nat->held_connections--;
-	nat->held_packets -= count;
-	return count;
+	return hold_empty(nat, hold, packets);
 }
