@@ -77,6 +77,46 @@ check(const struct flow_table *table, uint32_t n, uint32_t pair)
 		pair == FLOW_NONE ? FLOW_NONE : 2 * pair + 1);
 }
 
+/*
+ * Between growths each bucket knows exactly how many of its own are in their
+ * second buckets. Returns how many there are in all.
+ */
+static uint32_t
+check_spilled(const struct flow_table *table)
+{
+	const struct index *index = &table->index;
+	uint32_t *counts = calloc((size_t)index->mask + 1, sizeof(*counts));
+	uint32_t all = 0, wrong = 0;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(counts);
+	CU_ASSERT_EQUAL(index->split, 0);
+	for (uint32_t i = 0; i <= index->mask; i++) {
+		const struct index_bucket *bucket = &index->buckets[i];
+
+		for (unsigned int slot = 0; slot < INDEX_SLOTS; slot++) {
+			uint16_t tag = bucket->tag[slot];
+			uint64_t hash;
+
+			if (tag == 0)
+				continue;
+			hash = index->hash_of(index->owner, bucket->value[slot]);
+			if (tag & INDEX_IN_FIRST) {
+				wrong += index_first(index, hash) != bucket;
+				continue;
+			}
+			wrong += index_second(index, hash) != bucket;
+			counts[index_first(index, hash) - index->buckets]++;
+			all++;
+		}
+	}
+	CU_ASSERT_EQUAL(wrong, 0);
+	for (uint32_t i = 0; i <= index->mask; i++)
+		wrong += index->buckets[i].spilled != counts[i] || index->buckets[i].recount != 0;
+	CU_ASSERT_EQUAL(wrong, 0);
+	free(counts);
+	return all;
+}
+
 /* Random additions and removals against an array that says who is there, through many doublings. */
 static void
 model(uint8_t family)
@@ -84,7 +124,7 @@ model(uint8_t family)
 	enum { UNIVERSE = 200000 };
 	struct flow_table table;
 	uint32_t *pair_of = malloc(UNIVERSE * sizeof(*pair_of));
-	uint32_t live = 0;
+	uint32_t live = 0, steady = 0, spilled = 0;
 
 	srandom(42);
 	for (uint32_t i = 0; i < UNIVERSE; i++)
@@ -106,6 +146,10 @@ model(uint8_t family)
 		}
 		if (step % 1024 == 0)
 			CU_ASSERT_EQUAL(flow_table_prepare(&table), 0);
+		if (step % (step < 20000 ? 10 : 5000) == 0 && table.index.phase == INDEX_STEADY) {
+			spilled += check_spilled(&table);
+			steady++;
+		}
 		if (step % 100000 == 99999) {
 			CU_ASSERT_EQUAL(table.pairs, live);
 			CU_ASSERT_EQUAL(table.index.count, 2 * live);
@@ -116,6 +160,10 @@ model(uint8_t family)
 	for (uint32_t i = 0; i < UNIVERSE; i++)
 		if (pair_of[i] != FLOW_NONE)
 			del(&table, pair_of[i]);
+	/* It was looked at often, and there was something to see. */
+	CU_ASSERT(steady > 100 && spilled > 10000);
+	CU_ASSERT_EQUAL(table.index.phase, INDEX_STEADY);
+	CU_ASSERT_EQUAL(check_spilled(&table), 0);
 	CU_ASSERT_EQUAL(table.pairs, 0);
 	CU_ASSERT_EQUAL(table.index.count, 0);
 	flow_table_fini(&table);
