@@ -208,7 +208,8 @@ parse_udp(const struct rte_mbuf *m, const uint8_t *l4, uint32_t len, struct pkt 
 	pkt->flags |= PKT_L4;
 	if (!(pkt->flags & PKT_FRAGMENT) && (said < sizeof(*udp) || said > len))
 		goto bad;
-	if (udp->dgram_cksum != 0 && check_wrong(m, pkt, l4, RTE_MIN(said, len)))
+	/* Linux sums all that IP carries, whatever UDP's own length says (nf_ip_checksum). */
+	if (udp->dgram_cksum != 0 && check_wrong(m, pkt, l4, len))
 		goto bad;
 	return;
 bad:

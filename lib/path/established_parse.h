@@ -83,13 +83,12 @@ plain_l4(const uint8_t *l4, uint8_t proto, uint32_t l4_len)
 {
 	if (proto == IPPROTO_UDP)
 		return load16(l4 + 4) == rte_cpu_to_be_16((uint16_t)l4_len);
-	if (proto == IPPROTO_TCP) {
+	if (proto == IPPROTO_TCP && l4_len >= sizeof(struct rte_tcp_hdr)) {
 		const uint8_t kind =
 			RTE_TCP_SYN_FLAG | RTE_TCP_FIN_FLAG | RTE_TCP_RST_FLAG | RTE_TCP_ACK_FLAG;
 		uint32_t header = (uint32_t)(l4[12] >> 4) * 4;
 
-		return l4_len >= sizeof(struct rte_tcp_hdr) &&
-		       header >= sizeof(struct rte_tcp_hdr) && header <= l4_len &&
+		return header >= sizeof(struct rte_tcp_hdr) && header <= l4_len &&
 		       (l4[13] & kind) == RTE_TCP_ACK_FLAG;
 	}
 	return false;

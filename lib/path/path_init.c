@@ -109,7 +109,8 @@ ring_create(const struct path *path, const char *kind, unsigned int from, unsign
 	char name[RTE_RING_NAMESIZE];
 	unsigned int size = kind[0] == 'm' ? sizeof(struct message) : sizeof(void *);
 
-	snprintf(name, sizeof(name), "%s-%s-%u-%u", path->config.name, kind, from, to);
+	snprintf(name, sizeof(name), "%.8s-%.8s-%u-%u", path->config.name, kind,
+		from % PATH_WORKERS, to % PATH_WORKERS);
 	return rte_ring_create_elem(name, size, kind[0] == 'm' ? RING_MESSAGES : RING_FRAMES,
 		SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
 }
