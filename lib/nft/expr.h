@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/**
+ * @file
+ * Expressions: what a rule is made of. One file each under expr/, one row each
+ * in expr_table.c. Here is what an expression offers (struct expr_ops) and what
+ * it is given: its attributes when a ruleset is loaded, registers and a packet
+ * when it is evaluated.
+ *
+ * Names and numbers are those of linux/netfilter/nf_tables.h. The semantics are
+ * those of net/netfilter/nft_*.c of Linux 6.18.
+ */
+#ifndef SHUNT_NFT_EXPR_H
+#define SHUNT_NFT_EXPR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* First: the kernel's headers give way to libc's, not the other way round. */
+#include <netinet/in.h>
+
+#include <libmnl/libmnl.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+
+#include "packet.h"
+
+/** 32-bit registers: the verdict's four, then sixteen for data. */
+#define NFT_REG_WORDS 20
+/** Bytes of data that a register run or a set key may have. */
+#define NFT_DATA_MAX 64
+
+/**
+ * The registers of one evaluation. A register by its netlink number (NFT_REG_1
+ * to 4 of 16 bytes, NFT_REG32_00 to 15 of 4) is words from nft_reg_parse() on;
+ * both name the same memory, as in Linux.
+ */
+struct nft_regs {
+	uint32_t word[NFT_REG_WORDS];
+	int32_t code;	/**< the verdict so far: NFT_CONTINUE, NFT_BREAK, NF_DROP, NFT_JUMP... */
+	uint32_t chain; /**< NFT_JUMP, NFT_GOTO: the chain's number in the program */
+};
+
+/** A verdict as data: of an immediate, of a verdict map's element. */
+struct nft_verdict {
+	int32_t code;
+	uint32_t chain; /**< CHAIN_NONE without */
+};
+#define NFT_CHAIN_NONE UINT32_MAX
+
+struct nft_program;
+
+/** What evaluation asks of the dataplane; filled by app/shuntd or a test. */
+struct nft_env {
+	const struct ct_ops *ct;
+	/** The interface name of a port, 16 bytes padded with zeroes. */
+	const char *(*port_name)(uint16_t port);
+	/** The interface index of a port; `lo` is 1. */
+	uint32_t (*port_index)(uint16_t port);
+	/**
+	 * Answer a packet that a rule rejects; the rule drops it then.
+	 * @param type NFT_REJECT_ICMP_UNREACH, _TCP_RST or _ICMPX_UNREACH
+	 * @param code of the ICMP error, of the packet's family
+	 */
+	void (*reject)(struct pkt *pkt, uint32_t type, uint8_t code);
+	/** A log statement was reached. */
+	void (*log)(const struct pkt *pkt, const char *prefix, uint32_t level);
+};
+
+/** One evaluation of one packet at one base chain. */
+struct nft_eval {
+	struct nft_regs regs;
+	const struct nft_program *program;
+	const struct nft_env *env;
+	struct pkt *pkt;
+};
+
+/** Where an expression stands, and what its names mean. Loading only, control thread. */
+struct expr_ctx {
+	uint8_t family;	    /**< NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_INET */
+	uint8_t chain_type; /**< enum nft_chain_kind of the base chains that reach it */
+	uint32_t hooks;	    /**< bits of enum hook of those base chains */
+	void *owner;
+	/** Number of a set in the program, its key and data lengths; -ENOENT. */
+	int (*set)(void *owner, const char *name, uint32_t id, uint32_t *set, uint32_t *key_len,
+		uint32_t *data_len, uint32_t *flags);
+	/** Number of a chain; -ENOENT. */
+	int (*chain)(void *owner, const char *name, uint32_t *chain);
+	/** Number of the state of a named object; -ENOENT. */
+	int (*object)(void *owner, const char *name, uint32_t type, uint32_t *state);
+	/** A fresh state slot of a kind; -ENOSPC. */
+	int (*state)(void *owner, uint32_t kind, uint32_t *state);
+	/** On failure: the attribute at fault, or NULL for the whole expression. */
+	const struct nlattr *bad;
+};
+
+/** Chain types. */
+enum nft_chain_kind {
+	NFT_KIND_FILTER = 1 << 0,
+	NFT_KIND_NAT = 1 << 1,
+	NFT_KIND_ROUTE = 1 << 2,
+};
+
+/** Kinds of state. */
+enum nft_state_kind {
+	NFT_STATE_COUNTER, /**< shared as a sum: one a worker */
+	NFT_STATE_LIMIT,   /**< atomic: one for all */
+};
+
+struct expr;
+
+/** What an expression offers. Static. */
+struct expr_ops {
+	const char *name;
+	size_t size;  /**< of its struct, which begins with struct expr */
+	int max_attr; /**< attributes above are unknown: refused */
+	/**
+	 * Read attributes into a zeroed expression.
+	 * @param attrs by type, NULL: absent; their payload is in bounds, their
+	 *   kind is for this function to check (attr_u32() and its like)
+	 * @return 0; -EINVAL, -EOPNOTSUPP, -ENOENT, -ERANGE... with ctx->bad
+	 */
+	int (*parse)(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx);
+	/** Evaluate: change registers, or set regs.code to NFT_BREAK or a verdict. Worker. */
+	void (*evaluate)(const struct expr *expr, struct nft_eval *eval);
+};
+
+/** The head of every expression in a program. */
+struct expr {
+	const struct expr_ops *ops;
+};
+
+/** The operations of a name, or NULL. */
+const struct expr_ops *expr_find(const char *name);
+
+/** The n-th row of the table, or NULL behind the last. */
+const struct expr_ops *expr_row(unsigned int n);
+
+/**
+ * Parse the data of an expression (NFTA_EXPR_DATA's attributes).
+ * @param data the nest, or NULL for an expression without
+ * @param out ops->size bytes
+ * @return 0 or a negative errno with ctx->bad
+ */
+int expr_parse(const struct expr_ops *ops, const struct nlattr *data, struct expr_ctx *ctx,
+	struct expr *out);
+
+/* --- for the files under expr/ */
+
+/** A 32-bit attribute in network order. @return 0; -EINVAL: absent or of another size */
+int attr_u32(const struct nlattr *attr, struct expr_ctx *ctx, uint32_t *value);
+/** The same, or a default if it is absent. */
+int attr_u32_or(
+	const struct nlattr *attr, struct expr_ctx *ctx, uint32_t fallback, uint32_t *value);
+/** A 64-bit attribute in network order. */
+int attr_u64(const struct nlattr *attr, struct expr_ctx *ctx, uint64_t *value);
+/** A string attribute of at most size - 1 bytes; NUL-terminated on return, with or without one
+ * there. */
+int attr_string(const struct nlattr *attr, struct expr_ctx *ctx, char *out, size_t size);
+/**
+ * A register to load from or store to: its first word.
+ * @param len bytes that must fit from there on
+ * @return 0; -EINVAL no such register; -ERANGE too long for it
+ */
+int attr_reg(const struct nlattr *attr, struct expr_ctx *ctx, uint32_t len, uint8_t *word);
+/** NFTA_DATA_VALUE of a nest, 1 to NFT_DATA_MAX bytes. */
+int attr_value(
+	const struct nlattr *attr, struct expr_ctx *ctx, uint8_t out[NFT_DATA_MAX], uint32_t *len);
+/** NFTA_DATA_VERDICT of a nest. */
+int attr_verdict(const struct nlattr *attr, struct expr_ctx *ctx, struct nft_verdict *out);
+/** Refuse with an attribute to blame. @return err */
+int attr_refuse(struct expr_ctx *ctx, const struct nlattr *attr, int err);
+
+/** The bytes of a register run. */
+static inline uint8_t *
+nft_reg(struct nft_eval *eval, uint8_t word)
+{
+	return (uint8_t *)&eval->regs.word[word];
+}
+
+/** Store a value of up to 4 bytes as Linux's nft_reg_store8 and 16 do: the rest of the word is
+ * zero. */
+static inline void
+nft_store(struct nft_eval *eval, uint8_t word, uint32_t value)
+{
+	eval->regs.word[word] = value;
+}
+
+/** The rule ends here without a verdict. */
+static inline void
+nft_break(struct nft_eval *eval)
+{
+	eval->regs.code = NFT_BREAK;
+}
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * cmp: registers against a constant (nft_cmp.c).
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "expr_rows.h"
+
+struct cmp {
+	struct expr head;
+	uint8_t reg;
+	uint8_t op; /* enum nft_cmp_ops */
+	uint8_t len;
+	uint8_t data[NFT_DATA_MAX];
+};
+
+static int
+parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx)
+{
+	struct cmp *cmp = (struct cmp *)expr;
+	uint32_t len, op;
+	int rc = attr_value(attrs[NFTA_CMP_DATA], ctx, cmp->data, &len);
+
+	if (rc == 0)
+		rc = attr_u32(attrs[NFTA_CMP_OP], ctx, &op);
+	if (rc == 0 && op > NFT_CMP_GTE)
+		rc = attr_refuse(ctx, attrs[NFTA_CMP_OP], -EINVAL);
+	if (rc == 0)
+		rc = attr_reg(attrs[NFTA_CMP_SREG], ctx, len, &cmp->reg);
+	if (rc != 0)
+		return rc;
+	cmp->op = (uint8_t)op;
+	cmp->len = (uint8_t)len;
+	return 0;
+}
+
+static void
+evaluate(const struct expr *expr, struct nft_eval *eval)
+{
+	const struct cmp *cmp = (const struct cmp *)expr;
+	int d = memcmp(nft_reg(eval, cmp->reg), cmp->data, cmp->len);
+	bool match = false;
+
+	switch (cmp->op) {
+	case NFT_CMP_EQ: match = d == 0; break;
+	case NFT_CMP_NEQ: match = d != 0; break;
+	case NFT_CMP_LT: match = d < 0; break;
+	case NFT_CMP_LTE: match = d <= 0; break;
+	case NFT_CMP_GT: match = d > 0; break;
+	case NFT_CMP_GTE: match = d >= 0; break;
+	}
+	if (!match)
+		nft_break(eval);
+}
+
+const struct expr_ops expr_cmp = {"cmp", sizeof(struct cmp), NFTA_CMP_MAX, parse, evaluate};

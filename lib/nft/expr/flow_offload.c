@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * flow_offload: `flow add @ft`, a permission (nft_flow_offload.c).
+ */
+#include <errno.h>
+
+#include "expr_rows.h"
+
+struct flow_offload {
+	struct expr head;
+	uint32_t flowtable;
+};
+
+static int
+parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx)
+{
+	struct flow_offload *flow = (struct flow_offload *)expr;
+	char name[NFT_NAME_MAXLEN];
+	int rc = attr_string(attrs[NFTA_FLOW_TABLE_NAME], ctx, name, sizeof(name));
+
+	if (rc != 0)
+		return rc;
+	/* nft_flow_offload_validate: forward chains only. */
+	if (ctx->hooks & ~(1U << HOOK_FORWARD))
+		return attr_refuse(ctx, NULL, -EOPNOTSUPP);
+	rc = ctx->object(ctx->owner, name, NFT_OBJECT_UNSPEC, &flow->flowtable);
+	return rc == 0 ? 0 : attr_refuse(ctx, attrs[NFTA_FLOW_TABLE_NAME], rc);
+}
+
+static void
+evaluate(const struct expr *expr, struct nft_eval *eval)
+{
+	const struct flow_offload *flow = (const struct flow_offload *)expr;
+
+	if (!eval->env->ct->flow_add(eval->pkt, flow->flowtable))
+		nft_break(eval);
+}
+
+const struct expr_ops expr_flow_offload = {
+	"flow_offload", sizeof(struct flow_offload), NFTA_FLOW_MAX, parse, evaluate};

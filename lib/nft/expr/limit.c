@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * limit: a token bucket, one for all workers (nft_limit.c).
+ */
+#include <errno.h>
+
+#include "expr_rows.h"
+#include "program.h"
+
+#define NS_A_SECOND 1000000000ULL
+/* NFT_LIMIT_PKT_BURST_DEFAULT */
+#define BURST 5
+
+struct limit {
+	struct expr head;
+	uint32_t state;
+	bool bytes;
+	bool invert;
+	uint64_t rate;
+	uint64_t unit_ns; /* nanoseconds in which rate may pass */
+	uint64_t max_ns;  /* of the bucket */
+	uint64_t cost_ns; /* of a packet, where packets are limited */
+};
+
+/* nft_limit_init: what overflows is refused. */
+static int
+sizes(struct limit *l, uint64_t unit, uint64_t burst, const struct nlattr *const *attrs,
+	struct expr_ctx *ctx)
+{
+	if (l->rate == 0)
+		return attr_refuse(ctx, attrs[NFTA_LIMIT_RATE], -EINVAL);
+	if (__builtin_mul_overflow(unit, NS_A_SECOND, &l->unit_ns))
+		return attr_refuse(ctx, attrs[NFTA_LIMIT_UNIT], -EOVERFLOW);
+	if (!l->bytes && burst == 0)
+		burst = BURST;
+	if (l->rate + burst < l->rate)
+		return attr_refuse(ctx, attrs[NFTA_LIMIT_BURST], -EOVERFLOW);
+	if (l->bytes) {
+		if (__builtin_mul_overflow(l->unit_ns, l->rate + burst, &l->max_ns))
+			return attr_refuse(ctx, attrs[NFTA_LIMIT_RATE], -EOVERFLOW);
+		l->max_ns /= l->rate;
+		return 0;
+	}
+	l->cost_ns = l->unit_ns / l->rate;
+	if (__builtin_mul_overflow(l->cost_ns, burst, &l->max_ns))
+		return attr_refuse(ctx, attrs[NFTA_LIMIT_RATE], -EOVERFLOW);
+	return 0;
+}
+
+static int
+parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx)
+{
+	struct limit *l = (struct limit *)expr;
+	uint32_t burst, type, flags;
+	uint64_t unit;
+	int rc = attr_u64(attrs[NFTA_LIMIT_RATE], ctx, &l->rate);
+
+	if (rc == 0)
+		rc = attr_u64(attrs[NFTA_LIMIT_UNIT], ctx, &unit);
+	if (rc == 0)
+		rc = attr_u32_or(attrs[NFTA_LIMIT_BURST], ctx, 0, &burst);
+	if (rc == 0)
+		rc = attr_u32_or(attrs[NFTA_LIMIT_TYPE], ctx, NFT_LIMIT_PKTS, &type);
+	if (rc == 0 && type > NFT_LIMIT_PKT_BYTES)
+		rc = attr_refuse(ctx, attrs[NFTA_LIMIT_TYPE], -EOPNOTSUPP);
+	if (rc == 0)
+		rc = attr_u32_or(attrs[NFTA_LIMIT_FLAGS], ctx, 0, &flags);
+	if (rc == 0 && (flags & ~(uint32_t)NFT_LIMIT_F_INV))
+		rc = attr_refuse(ctx, attrs[NFTA_LIMIT_FLAGS], -EOPNOTSUPP);
+	if (rc != 0)
+		return rc;
+	l->bytes = type == NFT_LIMIT_PKT_BYTES;
+	l->invert = (flags & NFT_LIMIT_F_INV) != 0;
+	rc = sizes(l, unit, burst, attrs, ctx);
+	return rc != 0 ? rc : ctx->state(ctx->owner, NFT_STATE_LIMIT, &l->state);
+}
+
+/* Take what a packet costs. False: the bucket has not that much, and keeps it. */
+static bool
+take(const struct limit *l, struct nft_bucket *bucket, uint64_t now, uint64_t cost)
+{
+	uint64_t empty_at = atomic_load_explicit(&bucket->empty_at_ns, memory_order_relaxed);
+	uint64_t from;
+
+	do {
+		/* Not more than full; and workers' clocks may differ by a walk. */
+		from = now > l->max_ns && empty_at < now - l->max_ns ? now - l->max_ns : empty_at;
+		if (now < from || now - from < cost)
+			return false;
+	} while (!atomic_compare_exchange_weak_explicit(&bucket->empty_at_ns, &empty_at,
+		from + cost, memory_order_relaxed, memory_order_relaxed));
+	return true;
+}
+
+static void
+evaluate(const struct expr *expr, struct nft_eval *eval)
+{
+	const struct limit *l = (const struct limit *)expr;
+	uint64_t cost = l->bytes ? l->unit_ns * eval->pkt->ip_len / l->rate : l->cost_ns;
+
+	if (take(l, &eval->program->buckets[l->state], eval->pkt->now_ns, cost) == l->invert)
+		nft_break(eval);
+}
+
+const struct expr_ops expr_limit = {
+	"limit", sizeof(struct limit), NFTA_LIMIT_FLAGS, parse, evaluate};

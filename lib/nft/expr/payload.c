@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * payload: bytes of the packet into registers (nft_payload.c).
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "expr_rows.h"
+
+struct payload {
+	struct expr head;
+	uint8_t base; /* enum nft_payload_bases */
+	uint8_t reg;
+	uint8_t offset;
+	uint8_t len;
+	bool fast; /* NFT_PAYLOAD_FAST: 1, 2 or 4 aligned bytes above layer 2 */
+};
+
+static int
+parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx)
+{
+	struct payload *p = (struct payload *)expr;
+	uint32_t base, offset, len;
+	int rc;
+
+	/* Writing to the packet is not built yet. */
+	if (attrs[NFTA_PAYLOAD_SREG] != NULL)
+		return attr_refuse(ctx, attrs[NFTA_PAYLOAD_SREG], -EOPNOTSUPP);
+	rc = attr_u32(attrs[NFTA_PAYLOAD_BASE], ctx, &base);
+	if (rc == 0 && base > NFT_PAYLOAD_TRANSPORT_HEADER)
+		rc = attr_refuse(ctx, attrs[NFTA_PAYLOAD_BASE], -EOPNOTSUPP);
+	if (rc == 0)
+		rc = attr_u32(attrs[NFTA_PAYLOAD_OFFSET], ctx, &offset);
+	if (rc == 0 && offset > UINT8_MAX)
+		rc = attr_refuse(ctx, attrs[NFTA_PAYLOAD_OFFSET], -ERANGE);
+	if (rc == 0)
+		rc = attr_u32(attrs[NFTA_PAYLOAD_LEN], ctx, &len);
+	if (rc == 0 && (len == 0 || len > NFT_DATA_MAX))
+		rc = attr_refuse(ctx, attrs[NFTA_PAYLOAD_LEN], -ERANGE);
+	if (rc == 0)
+		rc = attr_reg(attrs[NFTA_PAYLOAD_DREG], ctx, len, &p->reg);
+	if (rc != 0)
+		return rc;
+	p->base = (uint8_t)base;
+	p->offset = (uint8_t)offset;
+	p->len = (uint8_t)len;
+	p->fast = base != NFT_PAYLOAD_LL_HEADER && (len == 1 || len == 2 || len == 4) &&
+		  offset % len == 0;
+	return 0;
+}
+
+/*
+ * Where the base is in the frame, or -1. The fast form reads a later fragment's
+ * data as if it were the header, as Linux does (nft_payload_fast_eval).
+ */
+static int
+base_of(const struct payload *p, const struct pkt *pkt)
+{
+	switch (p->base) {
+	case NFT_PAYLOAD_LL_HEADER:
+		/* What the router makes has no Ethernet header before it leaves. */
+		return pkt->in_port == PORT_NONE ? -1 : 0;
+	case NFT_PAYLOAD_NETWORK_HEADER: return pkt->l2_len;
+	default:
+		if ((pkt->flags & PKT_LATER_FRAGMENT) && !p->fast)
+			return -1;
+		return pkt->l4_off;
+	}
+}
+
+static void
+evaluate(const struct expr *expr, struct nft_eval *eval)
+{
+	const struct payload *p = (const struct payload *)expr;
+	const struct pkt *pkt = eval->pkt;
+	int base = base_of(p, pkt);
+	uint32_t end = (uint32_t)pkt->l2_len + pkt->ip_len;
+	uint32_t words = (p->len + 3U) / 4;
+
+	if (base < 0 || (uint32_t)base + p->offset + p->len > end) {
+		nft_break(eval);
+		return;
+	}
+	eval->regs.word[p->reg + words - 1] = 0;
+	memcpy(nft_reg(eval, p->reg),
+		rte_pktmbuf_mtod_offset(pkt_mbuf(pkt), const uint8_t *, base + p->offset), p->len);
+}
+
+const struct expr_ops expr_payload = {
+	"payload", sizeof(struct payload), NFTA_PAYLOAD_CSUM_FLAGS, parse, evaluate};

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/**
+ * @file
+ * The operations of every expression, for the table and for tests.
+ */
+#ifndef SHUNT_NFT_EXPR_ROWS_H
+#define SHUNT_NFT_EXPR_ROWS_H
+
+#include "expr.h"
+
+/** Each as its file under expr/ says. Static. */
+extern const struct expr_ops expr_bitwise, expr_byteorder, expr_cmp, expr_counter, expr_ct,
+	expr_flow_offload, expr_immediate, expr_limit, expr_log, expr_lookup, expr_masq, expr_meta,
+	expr_nat, expr_notrack, expr_objref, expr_payload, expr_range, expr_redir, expr_reject;
+
+#endif

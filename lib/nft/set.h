@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/**
+ * @file
+ * A set or map as it is looked up: its elements sorted, immutable.
+ */
+#ifndef SHUNT_NFT_SET_H
+#define SHUNT_NFT_SET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "expr.h"
+
+/** An element. */
+struct nft_elem_code {
+	uint8_t key[NFT_DATA_MAX];
+	bool end;		    /**< interval sets: a range ends before here */
+	struct nft_verdict verdict; /**< verdict maps */
+	uint8_t data[NFT_DATA_MAX]; /**< data maps */
+	uint32_t state;		    /**< object maps: the object's state */
+};
+
+/** A set. */
+struct nft_set_code {
+	uint32_t key_len; /**< bytes compared */
+	uint32_t data_len;
+	bool interval;
+	bool verdicts;
+	uint32_t count;
+	bool has_catchall;
+	struct nft_elem_code catchall; /**< used on a miss */
+	struct nft_elem_code *elems;   /**< sorted by key once nft_set_sort() was called */
+};
+
+/** Sort the elements: byte order is the order of keys, as in rbtree sets. Control thread. */
+void nft_set_sort(struct nft_set_code *set);
+
+/**
+ * Look a key up: exact, or in an interval set the range that holds it.
+ * @return the element, or NULL
+ */
+const struct nft_elem_code *nft_set_find(const struct nft_set_code *set, const void *key);
+
+/** Free it. NULL is fine. */
+void nft_set_free(struct nft_set_code *set);
+
+#endif
