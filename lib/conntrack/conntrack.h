@@ -305,6 +305,9 @@ void conntrack_release(struct conntrack *ct, uint32_t conn);
  */
 bool conntrack_tuple_taken(struct conntrack *ct, const struct tuple *t, uint32_t except);
 
+/** A reset was sent into a TCP connection: it closes (nf_conntrack_tcp_set_closing). */
+void conntrack_set_closing(struct conntrack *ct, uint32_t conn);
+
 /** Set the reply tuple of an unconfirmed connection (nf_conntrack_alter_reply). */
 void conntrack_set_reply(struct conntrack *ct, uint32_t conn, const struct tuple *reply);
 

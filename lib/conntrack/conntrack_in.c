@@ -128,6 +128,18 @@ unsettle(struct conntrack *ct, uint32_t conn)
 	}
 }
 
+void
+conntrack_set_closing(struct conntrack *ct, uint32_t conn)
+{
+	struct conn *c = conn_at(ct, conn);
+
+	if (c->tcp == CONN_TCP_NONE || !(c->status & CT_CONFIRMED))
+		return;
+	c->state = CT_TCP_CLOSE;
+	unsettle(ct, conn);
+	set_life(ct, conn, ct->config->tracker.tcp.timeout_ms[CT_TCP_CLOSE], false);
+}
+
 /* The tracker's answer goes into the connection. */
 static void
 take(struct conntrack *ct, struct pkt *pkt, unsigned int dir, enum track_result result,

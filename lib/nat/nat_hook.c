@@ -104,7 +104,7 @@ nat_translate(struct nat *nat, struct pkt *pkt, enum nat_manip manip)
 	if (!(conn_at(nat->ct, pkt->conn)->status & bit))
 		return;
 	conn_tuple(nat->ct, pkt->conn, !dir, &other);
-	if (pkt->flags & PKT_RELATED)
+	if (pkt->flags & PKT_ICMP_ERROR)
 		pkt_translate_error(pkt, &other, manip);
 	else if (tuple_invert(&other, &target))
 		pkt_translate(pkt, &target, manip);
@@ -204,7 +204,7 @@ bind_new(struct nat *nat, struct pkt *pkt, enum hook hook, nat_chains_t chains, 
 	}
 	if (!(c->status & done_bit(manip)) && bind_null(nat, pkt, manip) != 0)
 		return VERDICT_DROP;
-	if (manip == NAT_MANIP_DST || nat->reserve == NULL)
+	if (manip == NAT_MANIP_DST || nat->reserve == NULL || (pkt->flags & PKT_RELATED))
 		return VERDICT_ACCEPT;
 	conn_tuple(nat->ct, pkt->conn, CT_DIR_REPLY, &reply);
 	home = home_of(nat->homes, tuple_fold(&reply));
@@ -220,7 +220,8 @@ nat_hook(struct nat *nat, struct pkt *pkt, enum hook hook, nat_chains_t chains, 
 	if (pkt->conn == CONN_NONE)
 		return VERDICT_ACCEPT;
 	c = conn_at(nat->ct, pkt->conn);
-	if (!(c->status & (CT_CONFIRMED | done_bit(manip))) && !(pkt->flags & PKT_RELATED)) {
+	/* An ICMP error binds nothing; a reset about an unbound connection does, as in Linux. */
+	if (!(c->status & (CT_CONFIRMED | done_bit(manip))) && !(pkt->flags & PKT_ICMP_ERROR)) {
 		enum verdict verdict = bind_new(nat, pkt, hook, chains, chains_ctx);
 
 		if (verdict != VERDICT_ACCEPT)

@@ -102,6 +102,14 @@ void path_destroy(struct path *path);
  */
 void path_set_hooks(struct path *path, const struct hooks *hooks);
 
+/**
+ * Answer a packet that a rule rejects, with an ICMP error "destination
+ * unreachable" or a TCP reset; the rule drops the packet then. From a chain, by
+ * the worker that walks the packet. Nothing is sent where Linux sends nothing.
+ * @param code of the ICMP error, of the packet's family
+ */
+void path_reject(struct path *path, struct pkt *about, bool tcp_reset, uint8_t code);
+
 /** Memory ahead of need, for all workers. Control thread, every few milliseconds. 0 or -ENOMEM. */
 int path_prepare(struct path *path);
 

@@ -5,6 +5,9 @@
  */
 #include "worker.h"
 
+#include <netinet/icmp6.h>
+#include <netinet/ip_icmp.h>
+
 #include "icmp_error.h"
 
 /* The route back to the sender, and the address that the error comes from. */
@@ -26,23 +29,16 @@ way_back(struct worker *w, const struct pkt *about, struct pkt *error, union add
 	return true;
 }
 
-void
-walk_error(struct worker *w, struct pkt *about, uint8_t type, uint8_t code, uint32_t info)
+/* An empty buffer with its metadata for what the router makes about a packet; NULL: none left. */
+static struct rte_mbuf *
+own_packet(struct worker *w, const struct pkt *about)
 {
-	struct rte_mbuf *m;
-	union address source;
-	struct pkt *error;
+	struct rte_mbuf *m = rte_pktmbuf_alloc(w->path->config.pool);
 
-	if (!icmp_error_allowed(about))
-		return;
-	m = rte_pktmbuf_alloc(w->path->config.pool);
-	if (m == NULL) {
-		/* The packet is dropped and counted anyway; the error is only missing. */
-		w->counters.errors_unsent++;
-		return;
-	}
-	error = pkt_of(m);
-	*error = (struct pkt){
+	if (m == NULL)
+		return NULL;
+	m->port = PORT_NONE;
+	*pkt_of(m) = (struct pkt){
 		.in_port = PORT_NONE,
 		.conn = CONN_NONE,
 		.drop = DROP_RULE,
@@ -50,25 +46,84 @@ walk_error(struct worker *w, struct pkt *about, uint8_t type, uint8_t code, uint
 		.now_ns = w->now_ns,
 		.generation = about->generation,
 	};
-	if (!way_back(w, about, error, &source) ||
-		icmp_error_build(m, about, type, code, info, &source) != 0) {
-		rte_pktmbuf_free(m);
-		w->counters.errors_unsent++;
-		return;
-	}
+	return m;
+}
+
+/* It carries the connection of its cause, in the other direction (nf_ct_attach), and walks output.
+ */
+static void
+send_own(struct worker *w, struct rte_mbuf *m, const struct pkt *about)
+{
+	struct pkt *own = pkt_of(m);
+
 	w->counters.generated++;
-	m->port = PORT_NONE;
-	if (pkt_parse(m, error) != 0) {
-		worker_drop(w, m, error->drop);
+	if (pkt_parse(m, own) != 0) {
+		worker_drop(w, m, own->drop);
 		return;
 	}
-	error->flags |= PKT_LOCAL_OUT;
-	/* nf_ct_attach: related to the connection, in the other direction. */
+	own->flags |= PKT_LOCAL_OUT;
 	if (about->conn != CONN_NONE) {
-		error->conn = about->conn;
-		error->flags |= PKT_RELATED | (about->flags & PKT_REPLY ? 0 : PKT_REPLY);
+		own->conn = about->conn;
+		own->flags |= PKT_RELATED | (about->flags & PKT_REPLY ? 0 : PKT_REPLY);
 	} else if (about->flags & PKT_UNTRACKED) {
-		error->flags |= PKT_UNTRACKED;
+		own->flags |= PKT_UNTRACKED;
 	}
-	walk_output(w, error);
+	walk_output(w, own);
+}
+
+void
+walk_error(struct worker *w, struct pkt *about, uint8_t type, uint8_t code, uint32_t info)
+{
+	union address source;
+	struct rte_mbuf *m;
+
+	if (!icmp_error_allowed(about))
+		return;
+	m = own_packet(w, about);
+	if (m != NULL && way_back(w, about, pkt_of(m), &source) &&
+		icmp_error_build(m, about, type, code, info, &source) == 0) {
+		send_own(w, m, about);
+		return;
+	}
+	/* The packet is dropped and counted anyway; the error is only missing. */
+	rte_pktmbuf_free(m);
+	w->counters.errors_unsent++;
+}
+
+/* nf_send_reset: from the segment's destination; its connection is about to end. */
+static void
+reset(struct worker *w, struct pkt *about)
+{
+	union address source;
+	struct rte_mbuf *m;
+
+	/* Some segments get none: resets, bad checksums, broadcast. */
+	if (about->flags & (PKT_BROADCAST | PKT_MULTICAST))
+		return;
+	m = own_packet(w, about);
+	if (m == NULL || !way_back(w, about, pkt_of(m), &source) ||
+		tcp_reset_build(m, about) != 0) {
+		w->counters.errors_unsent += m == NULL;
+		rte_pktmbuf_free(m);
+		return;
+	}
+	if (about->conn != CONN_NONE)
+		conntrack_set_closing(w->ct, about->conn);
+	send_own(w, m, about);
+}
+
+void
+path_reject(struct path *path, struct pkt *about, bool tcp_reset, uint8_t code)
+{
+	struct worker *w = path->workers[about->worker];
+
+	if (tcp_reset) {
+		reset(w, about);
+		return;
+	}
+	/* nf_send_unreach answers nothing whose checksum is wrong. */
+	if (about->flags & PKT_L4_BAD)
+		return;
+	walk_error(
+		w, about, about->flags & PKT_IPV6 ? ICMP6_DST_UNREACH : ICMP_DEST_UNREACH, code, 0);
 }

@@ -237,9 +237,14 @@ run_dstnat(const void *chain, struct pkt *pkt)
 }
 
 static enum verdict
-run_path(const void *chain, struct pkt *pkt)
+run_filter(const void *chain, struct pkt *pkt)
 {
 	(void)chain;
+	if (setup.reject && pkt->tuple.dport == rte_cpu_to_be_16(81)) {
+		path_reject(path, pkt, pkt->l4_proto == IPPROTO_TCP, pkt->flags & PKT_IPV6 ? 4 : 3);
+		pkt->drop = DROP_REJECT;
+		return VERDICT_DROP;
+	}
 	pkt->path = 1;
 	return VERDICT_ACCEPT;
 }
@@ -251,7 +256,7 @@ make_hooks(void)
 		.conntrack = !setup.stateless, .nat = setup.masquerade || setup.port_forward};
 	struct hook_features both[2] = {on, on};
 	struct hook_chain chains[3] = {
-		{.families = {true, true}, .hook = HOOK_FORWARD, .run = run_path}};
+		{.families = {true, true}, .hook = HOOK_FORWARD, .run = run_filter}};
 	unsigned int n = 1;
 
 	if (setup.masquerade)

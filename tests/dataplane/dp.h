@@ -43,6 +43,7 @@ struct dp_setup {
 	uint32_t max;	   /* conntrack.max; 0: 10,000 */
 	uint32_t start;	   /* connections with memory from the start; 0: 1,000 */
 	bool real_clock;
+	bool reject; /* port 81: TCP with a reset, else port unreachable */
 };
 
 /* Bring up EAL, once a program. */

@@ -439,6 +439,83 @@ test_conntrack_full(void)
 	dp_stop();
 }
 
+/* reject: a reset from the segment's destination, an ICMP error from the router; no connection. */
+static void
+test_reject(void)
+{
+	struct dp_frame frame;
+	struct dp_seen seen;
+
+	dp_start(&(struct dp_setup){.masquerade = true, .reject = true});
+	dp_put(&(struct dp_packet){.port = LAN,
+		.src = "10.0.1.10",
+		.dst = "198.51.100.7",
+		.proto = IPPROTO_TCP,
+		.sport = 6000,
+		.dport = 81,
+		.tcp_flags = SYN,
+		.seq = 77});
+	dp_settle();
+	CU_ASSERT_TRUE_FATAL(dp_receive(LAN, &frame) && dp_see(LAN, &frame, &seen));
+	CU_ASSERT_STRING_EQUAL(seen.src, "198.51.100.7");
+	CU_ASSERT_EQUAL(seen.sport, 81);
+	CU_ASSERT_EQUAL(seen.tcp_flags, RST | ACK);
+	CU_ASSERT_EQUAL(memcmp(&frame.bytes[14 + 20 + 8], "\0\0\0\x4e", 4), 0);
+	CU_ASSERT_TRUE(seen.sums_ok && seen.macs_ok);
+	udp(LAN, "10.0.1.10", 6000, "198.51.100.7", 81);
+	dp_settle();
+	CU_ASSERT_TRUE_FATAL(dp_receive(LAN, &frame) && dp_see(LAN, &frame, &seen));
+	CU_ASSERT_STRING_EQUAL(seen.src, "10.0.1.1");
+	CU_ASSERT_EQUAL(seen.dport, ICMP_DEST_UNREACH << 8 | ICMP_PORT_UNREACH);
+	CU_ASSERT_TRUE(seen.sums_ok && seen.macs_ok);
+	udp(LAN, "2001:db8:1::10", 6000, "2001:db8:2::10", 81);
+	dp_settle();
+	CU_ASSERT_TRUE_FATAL(dp_receive(LAN, &frame) && dp_see(LAN, &frame, &seen));
+	CU_ASSERT_STRING_EQUAL(seen.src, "2001:db8:1::1");
+	CU_ASSERT_EQUAL(seen.proto, IPPROTO_ICMPV6);
+	CU_ASSERT_TRUE(seen.sums_ok);
+	dp_expect_silence();
+	CU_ASSERT_EQUAL(dp_drops(DROP_REJECT), 3);
+	CU_ASSERT_EQUAL(dp_connections(), 0);
+	dp_stop();
+}
+
+/* IPv6 on records, both ways; and what is larger than the egress takes. */
+static void
+test_ipv6(void)
+{
+	struct dp_frame frame;
+	struct dp_seen seen;
+
+	dp_start(&(struct dp_setup){0});
+	for (unsigned int i = 0; i < 4; i++) {
+		udp(LAN, "2001:db8:1::10", 1000, "2001:db8:2::10", 53);
+		dp_settle();
+		dp_expect(DMZ, "2001:db8:1::10", 1000, "2001:db8:2::10", 53);
+		udp(DMZ, "2001:db8:2::10", 53, "2001:db8:1::10", 1000);
+		dp_settle();
+		dp_expect(LAN, "2001:db8:2::10", 53, "2001:db8:1::10", 1000);
+	}
+	/* All but the first three: request, reply, and the request that settles. */
+	CU_ASSERT_EQUAL(dp_established(), 5);
+	CU_ASSERT_EQUAL(dp_connections(), 1);
+	dp_put(&(struct dp_packet){.port = LAN,
+		.src = "2001:db8:1::10",
+		.dst = "2001:db8:2::10",
+		.proto = IPPROTO_UDP,
+		.sport = 1000,
+		.dport = 53,
+		.payload = 1500});
+	dp_settle();
+	CU_ASSERT_TRUE_FATAL(dp_receive(LAN, &frame) && dp_see(LAN, &frame, &seen));
+	CU_ASSERT_STRING_EQUAL(seen.src, "2001:db8:1::1");
+	CU_ASSERT_EQUAL(seen.dport >> 8, 2); /* packet too big */
+	CU_ASSERT_EQUAL(memcmp(&frame.bytes[14 + 40 + 4], "\0\0\x05\xdc", 4), 0);
+	CU_ASSERT_EQUAL(dp_drops(DROP_MTU), 1);
+	dp_expect_silence();
+	dp_stop();
+}
+
 CU_TestInfo forward_tests[] = {
 	{"stateless forwarding", test_stateless},
 	{"drops have reasons", test_drops},
@@ -453,5 +530,7 @@ CU_TestInfo forward_tests[] = {
 	{"a tuple from another port", test_other_port},
 	{"bad and absent checksums", test_bad_checksum},
 	{"conntrack.max", test_conntrack_full},
+	{"reject", test_reject},
+	{"IPv6 on records, and too big", test_ipv6},
 	CU_TEST_INFO_NULL,
 };
