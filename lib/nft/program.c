@@ -51,6 +51,7 @@ nft_program_free(struct nft_program *program)
 		for (uint32_t r = 0; r < program->chains[i].rule_count; r++)
 			free((void *)(uintptr_t)program->chains[i].rules[r].begin);
 		free(program->chains[i].rules);
+		free(program->chains[i].name);
 	}
 	for (uint32_t i = 0; i < program->set_count; i++)
 		nft_set_free(program->sets[i]);

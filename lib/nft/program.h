@@ -42,7 +42,7 @@ struct nft_rule_code {
 
 /** A chain. */
 struct nft_chain_code {
-	const char *name;
+	char *name; /**< owned */
 	struct nft_rule_code *rules;
 	uint32_t rule_count;
 	int32_t policy; /**< NF_ACCEPT or NF_DROP, of a base chain */

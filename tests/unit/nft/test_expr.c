@@ -198,8 +198,8 @@ reset(void)
 		nft_set_free(t.sets[0]);
 	}
 	memset(&t, 0, sizeof(t));
-	t.chains[0] = (struct nft_chain_code){"base", &t.rule, 1, NF_ACCEPT};
-	t.chains[1] = (struct nft_chain_code){"other", NULL, 0, NF_ACCEPT};
+	t.chains[0] = (struct nft_chain_code){NULL, &t.rule, 1, NF_ACCEPT};
+	t.chains[1] = (struct nft_chain_code){NULL, NULL, 0, NF_ACCEPT};
 	t.sets[0] = calloc(1, sizeof(struct nft_set_code));
 	t.program = (struct nft_program){.chains = t.chains,
 		.chain_count = 2,
