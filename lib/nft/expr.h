@@ -24,6 +24,7 @@
 #include <linux/netfilter/nf_tables.h>
 
 #include "packet.h"
+#include "trail.h"
 
 /** 32-bit registers: the verdict's four, then sixteen for data. */
 #define NFT_REG_WORDS 20
@@ -70,6 +71,13 @@ struct nft_env {
 /** One evaluation of one packet at one base chain. */
 struct nft_eval {
 	struct nft_regs regs;
+	/**
+	 * Bits of the registers that may differ in another packet of the same
+	 * flow that passes all guards. A test on one binds the walk to its packet.
+	 */
+	uint32_t unknown[NFT_REG_WORDS];
+	struct nft_trail *trail; /**< NULL: nobody will record this walk */
+	uint64_t rule;		 /**< handle of the rule being evaluated */
 	const struct nft_program *program;
 	const struct nft_env *env;
 	struct pkt *pkt;
@@ -184,6 +192,47 @@ static inline void
 nft_store(struct nft_eval *eval, uint8_t word, uint32_t value)
 {
 	eval->regs.word[word] = value;
+}
+
+/** The walk holds for its own packet only, for a reason; the first one is kept. */
+static inline void
+nft_bind_to_packet(struct nft_eval *eval, enum nft_input input)
+{
+	if (eval->trail == NULL || eval->trail->input != NFT_INPUT_NONE)
+		return;
+	eval->trail->input = (uint8_t)input;
+	eval->trail->rule = eval->rule;
+}
+
+/** Registers get a value that is the same for every packet of the flow, or none of it is. */
+static inline void
+nft_mark(struct nft_eval *eval, uint8_t word, uint32_t len, uint32_t unknown)
+{
+	for (uint32_t i = 0; i < (len + 3) / 4; i++)
+		eval->unknown[word + i] = unknown;
+}
+
+/** A test reads registers: it must not hang on bits that differ from packet to packet. */
+static inline void
+nft_test(struct nft_eval *eval, uint8_t word, uint32_t len)
+{
+	const uint8_t *unknown = (const uint8_t *)&eval->unknown[word];
+
+	for (uint32_t i = 0; i < len; i++)
+		if (unknown[i] != 0)
+			nft_bind_to_packet(eval, NFT_INPUT_PAYLOAD);
+}
+
+/** A counter was passed. */
+static inline void
+nft_pass_counter(struct nft_eval *eval, uint32_t counter)
+{
+	if (eval->trail == NULL)
+		return;
+	if (eval->trail->count == NFT_TRAIL_COUNTERS)
+		nft_bind_to_packet(eval, NFT_INPUT_COUNTERS);
+	else
+		eval->trail->counters[eval->trail->count++] = counter;
 }
 
 /** The rule ends here without a verdict. */

@@ -11,6 +11,7 @@ run_rule(const struct nft_rule_code *rule, struct nft_eval *eval)
 {
 	const uint8_t *at = rule->begin;
 
+	eval->rule = rule->handle;
 	while (at < rule->end) {
 		const struct expr *expr = (const struct expr *)(const void *)at;
 
@@ -29,7 +30,8 @@ nft_reference_run(const void *arg, struct pkt *pkt)
 {
 	const struct nft_base *base = arg;
 	const struct nft_program *program = base->program;
-	struct nft_eval eval = {.program = program, .env = program->env, .pkt = pkt};
+	struct nft_eval eval = {
+		.program = program, .env = program->env, .pkt = pkt, .trail = pkt->trail};
 	struct {
 		uint32_t chain;
 		uint32_t rule;

@@ -15,7 +15,7 @@ struct bitwise {
 	uint8_t op; /* enum nft_bitwise_ops */
 	uint32_t shift;
 	uint32_t mask[NFT_DATA_MAX / 4];
-	uint32_t xor [NFT_DATA_MAX / 4];
+	uint32_t flip[NFT_DATA_MAX / 4];
 };
 
 static int
@@ -37,7 +37,7 @@ parse_constants(
 	}
 	rc = attr_value(attrs[NFTA_BITWISE_MASK], ctx, (uint8_t *)b->mask, &mask_len);
 	if (rc == 0)
-		rc = attr_value(attrs[NFTA_BITWISE_XOR], ctx, (uint8_t *)b->xor, &xor_len);
+		rc = attr_value(attrs[NFTA_BITWISE_XOR], ctx, (uint8_t *)b->flip, &xor_len);
 	if (rc == 0 && mask_len != len)
 		rc = attr_refuse(ctx, attrs[NFTA_BITWISE_MASK], -EINVAL);
 	if (rc == 0 && xor_len != len)
@@ -104,12 +104,24 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 	const uint32_t *from = &eval->regs.word[b->from];
 	uint32_t *to = &eval->regs.word[b->to];
 
+	const uint32_t *from_unknown = &eval->unknown[b->from];
+	uint32_t *to_unknown = &eval->unknown[b->to];
+
 	switch (b->op) {
-	case NFT_BITWISE_LSHIFT: shift_left(b, from, to); break;
-	case NFT_BITWISE_RSHIFT: shift_right(b, from, to); break;
+	case NFT_BITWISE_LSHIFT:
+		shift_left(b, from, to);
+		shift_left(b, from_unknown, to_unknown);
+		break;
+	case NFT_BITWISE_RSHIFT:
+		shift_right(b, from, to);
+		shift_right(b, from_unknown, to_unknown);
+		break;
 	default:
-		for (unsigned int i = 0; i < b->words; i++)
-			to[i] = (from[i] & b->mask[i]) ^ b->xor [i];
+		/* What the mask takes away is known to be gone. */
+		for (unsigned int i = 0; i < b->words; i++) {
+			to[i] = (from[i] & b->mask[i]) ^ b->flip[i];
+			to_unknown[i] = from_unknown[i] & b->mask[i];
+		}
 		break;
 	}
 }

@@ -43,14 +43,10 @@ parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx
 	return 0;
 }
 
+/* Swapping is its own inverse, so both directions are one. */
 static void
-evaluate(const struct expr *expr, struct nft_eval *eval)
+swap(const struct byteorder *b, const uint8_t *from, uint8_t *to)
 {
-	const struct byteorder *b = (const struct byteorder *)expr;
-	const uint8_t *from = nft_reg(eval, b->from);
-	uint8_t *to = nft_reg(eval, b->to);
-
-	/* Swapping is its own inverse, so both directions are one. */
 	for (unsigned int i = 0; i + b->size <= b->len; i += b->size) {
 		uint8_t piece[8] = {0};
 
@@ -58,6 +54,15 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 			piece[j] = from[i + b->size - 1 - j];
 		memcpy(to + i, piece, b->size);
 	}
+}
+
+static void
+evaluate(const struct expr *expr, struct nft_eval *eval)
+{
+	const struct byteorder *b = (const struct byteorder *)expr;
+
+	swap(b, nft_reg(eval, b->from), nft_reg(eval, b->to));
+	swap(b, (const uint8_t *)&eval->unknown[b->from], (uint8_t *)&eval->unknown[b->to]);
 }
 
 const struct expr_ops expr_byteorder = {

@@ -39,9 +39,11 @@ static void
 evaluate(const struct expr *expr, struct nft_eval *eval)
 {
 	const struct cmp *cmp = (const struct cmp *)expr;
-	int d = memcmp(nft_reg(eval, cmp->reg), cmp->data, cmp->len);
+	int d;
 	bool match = false;
 
+	nft_test(eval, cmp->reg, cmp->len);
+	d = memcmp(nft_reg(eval, cmp->reg), cmp->data, cmp->len);
 	switch (cmp->op) {
 	case NFT_CMP_EQ: match = d == 0; break;
 	case NFT_CMP_NEQ: match = d != 0; break;

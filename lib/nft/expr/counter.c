@@ -34,6 +34,7 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 
 	count->packets++;
 	count->bytes += eval->pkt->ip_len;
+	nft_pass_counter(eval, counter->state);
 }
 
 const struct expr_ops expr_counter = {

@@ -169,9 +169,22 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 {
 	const struct ct *ct = (const struct ct *)expr;
 
-	if (ct->set)
+	uint32_t mark;
+
+	if (ct->set) {
+		/* Setting what is set already is nothing; else the next packet sees another mark.
+		 */
+		if (eval->env->ct->mark(eval->pkt, &mark) && mark != eval->regs.word[ct->reg])
+			nft_bind_to_packet(eval, NFT_INPUT_CT_SET);
+		nft_test(eval, ct->reg, 4);
 		eval->env->ct->set_mark(eval->pkt, eval->regs.word[ct->reg]);
-	else if (!load(ct, eval))
+		return;
+	}
+	nft_mark(eval, ct->reg, load_len[ct->key] == 255 ? 16 : load_len[ct->key], 0);
+	if (ct->key == NFT_CT_EXPIRATION || ct->key == NFT_CT_PKTS || ct->key == NFT_CT_BYTES ||
+		ct->key == NFT_CT_AVGPKT)
+		nft_bind_to_packet(eval, NFT_INPUT_CT_COUNT);
+	if (!load(ct, eval))
 		nft_break(eval);
 }
 

@@ -49,6 +49,7 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 	/* Whole words: nft_data_copy zeroes the rest of the last one. */
 	memset(nft_reg(eval, i->reg), 0, (i->len + 3U) / 4 * 4);
 	memcpy(nft_reg(eval, i->reg), i->data, i->len);
+	nft_mark(eval, i->reg, i->len, 0);
 }
 
 const struct expr_ops expr_immediate = {

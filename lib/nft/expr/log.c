@@ -33,6 +33,7 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 {
 	const struct log *log = (const struct log *)expr;
 
+	nft_bind_to_packet(eval, NFT_INPUT_LOG);
 	eval->env->log(eval->pkt, log->prefix, log->level);
 }
 

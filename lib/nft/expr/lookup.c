@@ -62,6 +62,7 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 	const struct nft_elem_code *elem =
 		nft_set_find(eval->program->sets[l->set], nft_reg(eval, l->from));
 
+	nft_test(eval, l->from, eval->program->sets[l->set]->key_len);
 	if ((elem != NULL) == l->invert) {
 		nft_break(eval);
 		return;
@@ -74,6 +75,7 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 	} else {
 		memset(nft_reg(eval, l->to), 0, (l->data_len + 3U) / 4 * 4);
 		memcpy(nft_reg(eval, l->to), elem->data, l->data_len);
+		nft_mark(eval, l->to, l->data_len, 0);
 	}
 }
 

@@ -69,6 +69,7 @@ set(const struct meta *meta, struct nft_eval *eval)
 {
 	uint32_t value = eval->regs.word[meta->reg];
 
+	nft_test(eval, meta->reg, meta->key == NFT_META_NFTRACE ? 1 : 4);
 	switch (meta->key) {
 	case NFT_META_MARK: eval->pkt->mark = value; break;
 	case NFT_META_PRIORITY: eval->pkt->priority = value; break;
@@ -120,8 +121,12 @@ load(const struct meta *meta, struct nft_eval *eval)
 	const struct pkt *pkt = eval->pkt;
 	bool ipv6 = (pkt->flags & PKT_IPV6) != 0;
 
+	nft_mark(eval, meta->reg, load_len[meta->key], 0);
 	switch (meta->key) {
-	case NFT_META_LEN: nft_store(eval, meta->reg, pkt->ip_len); break;
+	case NFT_META_LEN:
+		nft_store(eval, meta->reg, pkt->ip_len);
+		nft_mark(eval, meta->reg, 4, UINT32_MAX);
+		break;
 	case NFT_META_PROTOCOL:
 		nft_store(eval, meta->reg,
 			rte_cpu_to_be_16(ipv6 ? RTE_ETHER_TYPE_IPV6 : RTE_ETHER_TYPE_IPV4));

@@ -42,6 +42,7 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 
 	count->packets++;
 	count->bytes += eval->pkt->ip_len;
+	nft_pass_counter(eval, ref->state);
 }
 
 const struct expr_ops expr_objref = {

@@ -68,6 +68,61 @@ base_of(const struct payload *p, const struct pkt *pkt)
 	}
 }
 
+/* Bits of the byte at an offset that differ between packets of a flow that pass all guards. */
+static uint8_t
+unknown_ip4(unsigned int offset)
+{
+	switch (offset) {
+	case 0:		     /* version 4, IHL 5 */
+	case 7:		     /* no fragment */
+	case 9: return 0;    /* protocol */
+	case 6: return 0xc0; /* but for DF and the reserved bit */
+	default: return offset >= 12 && offset < 20 ? 0 : 0xff;
+	}
+}
+
+static uint8_t
+unknown_ip6(unsigned int offset)
+{
+	if (offset == 0)
+		return 0x0f;
+	return offset == 6 || (offset >= 8 && offset < 40) ? 0 : 0xff;
+}
+
+/* Ports; of TCP's flags those that the guards fix. */
+static uint8_t
+unknown_l4(const struct pkt *pkt, unsigned int offset)
+{
+	if (pkt->l4_proto != IPPROTO_TCP && pkt->l4_proto != IPPROTO_UDP)
+		return 0xff;
+	if (offset < 4)
+		return 0;
+	return pkt->l4_proto == IPPROTO_TCP && offset == 13 ? (uint8_t)~0x17 : 0xff;
+}
+
+static uint8_t
+unknown_at(const struct payload *p, const struct pkt *pkt, unsigned int offset)
+{
+	switch (p->base) {
+	/* The port's MAC and the EtherType; who sent it may change. */
+	case NFT_PAYLOAD_LL_HEADER: return offset >= 6 && offset < 12 ? 0xff : 0;
+	case NFT_PAYLOAD_NETWORK_HEADER:
+		return pkt->flags & PKT_IPV6 ? unknown_ip6(offset) : unknown_ip4(offset);
+	default: return unknown_l4(pkt, offset);
+	}
+}
+
+/* What is loaded, bit by bit: the same for the whole flow, or not. */
+static void
+mark(const struct payload *p, struct nft_eval *eval)
+{
+	uint8_t *unknown = (uint8_t *)&eval->unknown[p->reg];
+
+	nft_mark(eval, p->reg, p->len, 0);
+	for (unsigned int i = 0; i < p->len; i++)
+		unknown[i] = unknown_at(p, eval->pkt, p->offset + i);
+}
+
 static void
 evaluate(const struct expr *expr, struct nft_eval *eval)
 {
@@ -82,6 +137,7 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 		return;
 	}
 	eval->regs.word[p->reg + words - 1] = 0;
+	mark(p, eval);
 	memcpy(nft_reg(eval, p->reg),
 		rte_pktmbuf_mtod_offset(pkt_mbuf(pkt), const uint8_t *, base + p->offset), p->len);
 }

@@ -48,6 +48,7 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 	bool inside = memcmp(value, range->from, range->len) >= 0 &&
 		      memcmp(value, range->to, range->len) <= 0;
 
+	nft_test(eval, range->reg, range->len);
 	if (inside == range->outside)
 		nft_break(eval);
 }

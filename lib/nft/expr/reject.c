@@ -54,6 +54,7 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 	const struct reject *r = (const struct reject *)expr;
 	bool ipv6 = (eval->pkt->flags & PKT_IPV6) != 0;
 
+	nft_bind_to_packet(eval, NFT_INPUT_REJECT);
 	eval->env->reject(eval->pkt, r->type,
 		r->type == NFT_REJECT_ICMPX_UNREACH ? icmpx[r->code][ipv6] : r->code);
 	eval->pkt->drop = DROP_REJECT;
