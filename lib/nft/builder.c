@@ -24,13 +24,14 @@ struct names {
 
 struct nft_builder {
 	struct nft_program *program;
-	unsigned int workers;
 	struct names sets, objects, chains;
 	struct nft_chain_code *chain; /* of the rule begun last */
+	struct nft_asks asks;
 	struct expr_ctx ctx;
 	uint8_t *code; /* of that rule */
 	size_t used;
-	uint32_t first_counter; /* the rule's first */
+	const uint32_t *numbers; /* states that the rule has already */
+	uint32_t number_count;
 };
 
 /* --- what expressions ask */
@@ -90,27 +91,67 @@ ask_object(void *owner, const char *name, uint32_t type, uint32_t *state)
 static int
 ask_state(void *owner, uint32_t kind, uint32_t *state)
 {
-	struct nft_program *program = ((struct nft_builder *)owner)->program;
+	struct nft_builder *b = owner;
 
-	*state = kind == NFT_STATE_COUNTER ? program->counter_count++ : program->bucket_count++;
+	if (b->numbers == NULL)
+		return nft_states_take(b->program->states, kind, state);
+	if (b->number_count == 0)
+		return -EINVAL;
+	b->number_count--;
+	*state = *b->numbers++;
 	return 0;
+}
+
+/* The owner that asks reach is the caller's; states are the builder's in any case. */
+static int
+wrap_set(void *owner, const char *name, uint32_t id, uint32_t *set, uint32_t *key_len,
+	uint32_t *data_len, uint32_t *flags)
+{
+	const struct nft_asks *asks = &((struct nft_builder *)owner)->asks;
+
+	return asks->set(asks->owner, name, id, set, key_len, data_len, flags);
+}
+
+static int
+wrap_chain(void *owner, const char *name, uint32_t *chain)
+{
+	const struct nft_asks *asks = &((struct nft_builder *)owner)->asks;
+
+	return asks->chain(asks->owner, name, chain);
+}
+
+static int
+wrap_object(void *owner, const char *name, uint32_t type, uint32_t *state)
+{
+	const struct nft_asks *asks = &((struct nft_builder *)owner)->asks;
+
+	return asks->object(asks->owner, name, type, state);
+}
+
+void
+builder_ask(struct nft_builder *b, const struct nft_asks *asks)
+{
+	b->asks = *asks;
+	b->ctx.set = wrap_set;
+	b->ctx.chain = wrap_chain;
+	b->ctx.object = wrap_object;
 }
 
 /* --- */
 
 struct nft_builder *
-builder_new(unsigned int workers, const struct nft_env *env, uint32_t generation)
+builder_new(struct nft_states *states, const struct nft_env *env, uint32_t generation)
 {
 	struct nft_builder *b = calloc(1, sizeof(*b));
 
 	if (b == NULL)
 		return NULL;
 	b->program = calloc(1, sizeof(*b->program));
-	if (b->program == NULL || workers == 0 || workers > NFT_WORKERS) {
+	if (b->program == NULL) {
 		builder_free(b);
 		return NULL;
 	}
-	b->workers = workers;
+	b->program->states = states;
 	b->program->env = env;
 	b->program->generation = generation;
 	b->ctx = (struct expr_ctx){
@@ -165,14 +206,15 @@ add_name(struct names *names, const char *name, uint32_t type, struct named **ou
 {
 	struct named *items;
 
-	for (uint32_t i = 0; i < names->count; i++)
+	for (uint32_t i = 0; name != NULL && i < names->count; i++)
 		if (names->items[i].type == type && strcmp(names->items[i].name, name) == 0)
 			return -EEXIST;
 	items = grow(names->items, names->count, sizeof(*items));
 	if (items == NULL)
 		return -ENOMEM;
 	names->items = items;
-	items[names->count] = (struct named){.name = strdup(name), .type = type};
+	items[names->count] =
+		(struct named){.name = strdup(name != NULL ? name : ""), .type = type};
 	if (items[names->count].name == NULL)
 		return -ENOMEM;
 	*out = &items[names->count];
@@ -232,15 +274,15 @@ builder_elem(struct nft_builder *b, uint32_t set, const struct nft_elem_code *el
 }
 
 int
-builder_object(struct nft_builder *b, const char *name, uint32_t type)
+builder_object(struct nft_builder *b, const char *name, uint32_t type, uint32_t state)
 {
 	struct named *named;
 	int at = add_name(&b->objects, name, type, &named);
 
 	if (at < 0)
 		return at;
-	named->number = type == NFT_OBJECT_COUNTER ? b->program->counter_count++ : (uint32_t)at;
-	return (int)named->number;
+	named->number = state;
+	return 0;
 }
 
 int
@@ -289,7 +331,8 @@ end_rule(struct nft_builder *b)
 }
 
 int
-builder_rule(struct nft_builder *b, uint32_t chain, uint64_t handle, const struct nft_place *place)
+builder_rule(struct nft_builder *b, uint32_t chain, uint64_t handle, const struct nft_place *place,
+	const uint32_t *numbers, uint32_t count)
 {
 	struct nft_chain_code *code;
 	struct nft_rule_code *rules;
@@ -307,7 +350,8 @@ builder_rule(struct nft_builder *b, uint32_t chain, uint64_t handle, const struc
 	rules[code->rule_count].handle = handle;
 	b->chain = code;
 	b->used = 0;
-	b->first_counter = b->program->counter_count;
+	b->numbers = numbers;
+	b->number_count = count;
 	b->ctx.family = place->family;
 	b->ctx.chain_type = place->kinds;
 	b->ctx.hooks = place->hooks;
@@ -333,19 +377,12 @@ builder_expr(struct nft_builder *b, const char *name, const struct nlattr *data,
 	return rc;
 }
 
-int
-builder_last_counter(const struct nft_builder *b, unsigned int n)
-{
-	return b->first_counter + n < b->program->counter_count ? (int)(b->first_counter + n)
-								: -ENOENT;
-}
-
 struct nft_program *
 builder_finish(struct nft_builder *b)
 {
 	struct nft_program *program = b->program;
 
-	if (end_rule(b) != 0 || nft_program_states(program, b->workers) != 0) {
+	if (end_rule(b) != 0) {
 		builder_free(b);
 		return NULL;
 	}

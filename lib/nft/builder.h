@@ -12,16 +12,28 @@
 
 struct nft_builder;
 
-/** An empty program for a number of workers (1 to NFT_WORKERS). @return NULL without memory */
+/** An empty program. @param states not owned. @return NULL without memory */
 struct nft_builder *builder_new(
-	unsigned int workers, const struct nft_env *env, uint32_t generation);
+	struct nft_states *states, const struct nft_env *env, uint32_t generation);
+
+/** Where names are looked up, for a builder whose caller has names of its own (struct expr_ctx). */
+struct nft_asks {
+	void *owner;
+	int (*set)(void *owner, const char *name, uint32_t id, uint32_t *set, uint32_t *key_len,
+		uint32_t *data_len, uint32_t *flags);
+	int (*chain)(void *owner, const char *name, uint32_t *chain);
+	int (*object)(void *owner, const char *name, uint32_t type, uint32_t *state);
+};
+
+/** Ask these from now on instead of the names given to the builder. */
+void builder_ask(struct nft_builder *b, const struct nft_asks *asks);
 
 /** Throw away what was built. NULL is fine. */
 void builder_free(struct nft_builder *b);
 
 /** A set as the ruleset declares it. */
 struct nft_set_decl {
-	const char *name;  /**< copied */
+	const char *name;  /**< copied; NULL: found by builder_ask() alone */
 	uint32_t id;	   /**< of the batch, 0 without: names like __set%d are found by it */
 	uint32_t flags;	   /**< NFT_SET_* */
 	uint32_t key_len;  /**< bytes, 1 to NFT_DATA_MAX */
@@ -41,12 +53,16 @@ int builder_set(struct nft_builder *b, const struct nft_set_decl *decl);
 int builder_elem(
 	struct nft_builder *b, uint32_t set, const struct nft_elem_code *elem, bool catchall);
 
-/** Declare a named counter (or flowtable, whose number alone matters). @return its state's number,
- * -EEXIST, -ENOMEM */
-int builder_object(struct nft_builder *b, const char *name, uint32_t type);
+/**
+ * Declare a named object.
+ * @param state its number, which `object` of struct expr_ctx gives
+ * @return 0, -EEXIST, -ENOMEM
+ */
+int builder_object(struct nft_builder *b, const char *name, uint32_t type, uint32_t state);
 
 /**
  * Declare a chain.
+ * @param name NULL: found by builder_ask() alone
  * @param policy NF_ACCEPT or NF_DROP of a base chain
  * @return its number, -EEXIST, -ENOMEM
  */
@@ -62,9 +78,13 @@ struct nft_place {
 	uint32_t hooks; /**< bits of their enum hook */
 };
 
-/** Begin a rule at the end of a chain. @return 0, -ENOMEM */
-int builder_rule(
-	struct nft_builder *b, uint32_t chain, uint64_t handle, const struct nft_place *place);
+/**
+ * Begin a rule at the end of a chain.
+ * @param numbers the states that its expressions ask for, in order; NULL: new ones
+ * @return 0, -ENOMEM
+ */
+int builder_rule(struct nft_builder *b, uint32_t chain, uint64_t handle,
+	const struct nft_place *place, const uint32_t *numbers, uint32_t count);
 
 /**
  * Append an expression to the rule begun last.
@@ -74,9 +94,6 @@ int builder_rule(
  */
 int builder_expr(struct nft_builder *b, const char *name, const struct nlattr *data,
 	const struct nlattr **bad);
-
-/** The counter of an expression of the last rule, in order of appearance. @return -ENOENT */
-int builder_last_counter(const struct nft_builder *b, unsigned int n);
 
 /**
  * The program, complete; the builder is gone.

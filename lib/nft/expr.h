@@ -24,6 +24,7 @@
 #include <linux/netfilter/nf_tables.h>
 
 #include "packet.h"
+#include "states.h"
 #include "trail.h"
 
 /** 32-bit registers: the verdict's four, then sixteen for data. */
@@ -107,12 +108,6 @@ enum nft_chain_kind {
 	NFT_KIND_FILTER = 1 << 0,
 	NFT_KIND_NAT = 1 << 1,
 	NFT_KIND_ROUTE = 1 << 2,
-};
-
-/** Kinds of state. */
-enum nft_state_kind {
-	NFT_STATE_COUNTER, /**< shared as a sum: one a worker */
-	NFT_STATE_LIMIT,   /**< atomic: one for all */
 };
 
 struct expr;

@@ -2,36 +2,19 @@
 /**
  * @file
  * A program: a ruleset as it is evaluated. Built whole by the control thread,
- * published, never changed; its state (counters, limits) is what packets change.
+ * published, never changed; what packets change are the states, which outlive it.
  */
 #ifndef SHUNT_NFT_PROGRAM_H
 #define SHUNT_NFT_PROGRAM_H
 
-#include <stdatomic.h>
 #include <stdint.h>
 
 #include "expr.h"
 #include "set.h"
+#include "states.h"
 
-/** Most workers of a program's state. */
-#define NFT_WORKERS 16
 /** Nested jumps below a base chain: NFT_JUMP_STACK_SIZE. */
 #define NFT_JUMPS 16
-
-/** Packets and bytes of a counter on one worker; written by that worker alone. */
-struct nft_count {
-	uint64_t packets;
-	uint64_t bytes;
-};
-
-/**
- * A limit's bucket, shared by all workers (nft_limit.c). The tokens at a time t
- * are min(max, t - empty_at): one word says it all, so one compare-and-swap
- * takes them. A cache line of its own.
- */
-struct nft_bucket {
-	_Atomic uint64_t empty_at_ns; /**< when it was, or would have been, empty */
-} __attribute__((aligned(64)));
 
 /** A rule: its expressions one behind the other. */
 struct nft_rule_code {
@@ -55,10 +38,7 @@ struct nft_program {
 	uint32_t chain_count;
 	struct nft_set_code **sets;
 	uint32_t set_count;
-	uint32_t counter_count;
-	struct nft_count *counters[NFT_WORKERS]; /**< by worker, then number */
-	uint32_t bucket_count;
-	struct nft_bucket *buckets;
+	struct nft_states *states; /**< of all programs; not owned */
 	const struct nft_env *env;
 };
 
@@ -74,12 +54,6 @@ struct nft_base {
  * @return VERDICT_ACCEPT, or VERDICT_DROP with pkt->drop
  */
 enum verdict nft_reference_run(const void *base, struct pkt *pkt);
-
-/** Allocate the states that counter_count and bucket_count say. @return 0 or -ENOMEM */
-int nft_program_states(struct nft_program *program, unsigned int workers);
-
-/** What a counter has counted on all workers. Any thread. */
-struct nft_count nft_program_counter(const struct nft_program *program, uint32_t counter);
 
 /** Free a program with all it has. NULL is fine. Control thread, no worker has it. */
 void nft_program_free(struct nft_program *program);

@@ -30,7 +30,7 @@ static void
 evaluate(const struct expr *expr, struct nft_eval *eval)
 {
 	const struct counter *counter = (const struct counter *)expr;
-	struct nft_count *count = &eval->program->counters[eval->pkt->worker][counter->state];
+	struct nft_count *count = &eval->program->states->counters[eval->pkt->worker][counter->state];
 
 	count->packets++;
 	count->bytes += eval->pkt->ip_len;

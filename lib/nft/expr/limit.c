@@ -99,7 +99,7 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 	uint64_t cost = l->bytes ? l->unit_ns * eval->pkt->ip_len / l->rate : l->cost_ns;
 
 	nft_bind_to_packet(eval, NFT_INPUT_LIMIT);
-	if (take(l, &eval->program->buckets[l->state], eval->pkt->now_ns, cost) == l->invert)
+	if (take(l, &eval->program->states->buckets[l->state], eval->pkt->now_ns, cost) == l->invert)
 		nft_break(eval);
 }
 

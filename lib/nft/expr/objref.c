@@ -38,7 +38,7 @@ static void
 evaluate(const struct expr *expr, struct nft_eval *eval)
 {
 	const struct objref *ref = (const struct objref *)expr;
-	struct nft_count *count = &eval->program->counters[eval->pkt->worker][ref->state];
+	struct nft_count *count = &eval->program->states->counters[eval->pkt->worker][ref->state];
 
 	count->packets++;
 	count->bytes += eval->pkt->ip_len;

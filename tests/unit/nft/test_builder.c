@@ -46,11 +46,45 @@ verdict(int code, const char *chain)
 	return e;
 }
 
+/* States of a test, for one worker. */
+static struct nft_states *states;
+
+static struct nft_states *
+fresh(void)
+{
+	nft_states_free(states);
+	states = nft_states_new(1);
+	return states;
+}
+
+/* Numbers come back, and start at nothing again. */
+static void
+test_states(void)
+{
+	struct nft_states *s = nft_states_new(2);
+	uint32_t a, b;
+
+	CU_ASSERT_EQUAL(nft_states_take(s, NFT_STATE_COUNTER, &a), 0);
+	CU_ASSERT_EQUAL(nft_states_take(s, NFT_STATE_COUNTER, &b), 0);
+	CU_ASSERT_NOT_EQUAL(a, b);
+	s->counters[0][a].packets = 3;
+	s->counters[1][a].packets = 4;
+	CU_ASSERT_EQUAL(nft_states_count(s, a).packets, 7);
+	CU_ASSERT_EQUAL(nft_states_count(s, b).packets, 0);
+	nft_states_give(s, NFT_STATE_COUNTER, a);
+	CU_ASSERT_EQUAL(nft_states_take(s, NFT_STATE_COUNTER, &b), 0);
+	CU_ASSERT_EQUAL(a, b);
+	CU_ASSERT_EQUAL(nft_states_count(s, b).packets, 0);
+	for (unsigned int i = 0; i < 5000; i++)
+		CU_ASSERT_EQUAL(nft_states_take(s, NFT_STATE_LIMIT, &a), 0);
+	nft_states_free(s);
+}
+
 /* A rule of a counter and a verdict; NFT_CONTINUE for none. */
 static void
 rule(struct nft_builder *b, int chain, int code, const char *to)
 {
-	CU_ASSERT_EQUAL(builder_rule(b, (uint32_t)chain, 1, &everywhere), 0);
+	CU_ASSERT_EQUAL(builder_rule(b, (uint32_t)chain, 1, &everywhere, NULL, 0), 0);
 	CU_ASSERT_EQUAL(add(b, nftnl_expr_alloc("counter")), 0);
 	if (code != NFT_CONTINUE)
 		CU_ASSERT_EQUAL(add(b, verdict(code, to)), 0);
@@ -73,14 +107,14 @@ run(struct nft_program *program, int chain)
 static uint64_t
 counted(const struct nft_program *program, uint32_t n)
 {
-	return nft_program_counter(program, n).packets;
+	return nft_states_count(program->states, n).packets;
 }
 
 /* jump comes back, return comes back early, goto does not. */
 static void
 test_chains(void)
 {
-	struct nft_builder *b = builder_new(1, &env, 1);
+	struct nft_builder *b = builder_new(fresh(), &env, 1);
 	int base = builder_chain(b, "base", NF_DROP), one, two, three;
 	struct nft_program *program;
 
@@ -113,7 +147,7 @@ test_chains(void)
 static void
 test_depth(void)
 {
-	struct nft_builder *b = builder_new(1, &env, 1);
+	struct nft_builder *b = builder_new(fresh(), &env, 1);
 	struct nft_program *program;
 	char name[16];
 
@@ -140,18 +174,21 @@ test_objects(void)
 	struct nft_set_decl decl = {
 		.name = "__map0", .id = 3, .flags = NFT_SET_MAP, .key_len = 4, .verdicts = true};
 	struct nft_elem_code elem;
-	struct nft_builder *b = builder_new(1, &env, 1);
+	struct nft_builder *b = builder_new(fresh(), &env, 1);
 	struct nft_program *program;
 	struct nftnl_expr *e;
+	uint32_t hits;
 	int base, other;
+
+	CU_ASSERT_EQUAL(nft_states_take(states, NFT_STATE_COUNTER, &hits), 0);
 
 	CU_ASSERT_EQUAL(builder_set(b, &decl), 0);
 	CU_ASSERT_EQUAL(builder_set(b, &decl), -EEXIST);
 	decl.name = "wide";
 	decl.key_len = NFT_DATA_MAX + 1;
 	CU_ASSERT_EQUAL(builder_set(b, &decl), -EINVAL);
-	CU_ASSERT_EQUAL(builder_object(b, "hits", NFT_OBJECT_COUNTER), 0);
-	CU_ASSERT_EQUAL(builder_object(b, "hits", NFT_OBJECT_COUNTER), -EEXIST);
+	CU_ASSERT_EQUAL(builder_object(b, "hits", NFT_OBJECT_COUNTER, hits), 0);
+	CU_ASSERT_EQUAL(builder_object(b, "hits", NFT_OBJECT_COUNTER, hits), -EEXIST);
 	base = builder_chain(b, "base", NF_ACCEPT);
 	other = builder_chain(b, "other", NF_ACCEPT);
 	for (uint32_t key = 200; key-- > 0;) {
@@ -161,7 +198,7 @@ test_objects(void)
 			key == 100 ? (uint32_t)other : NFT_CHAIN_NONE};
 		CU_ASSERT_EQUAL(builder_elem(b, 0, &elem, false), 0);
 	}
-	CU_ASSERT_EQUAL(builder_rule(b, (uint32_t)base, 1, &everywhere), 0);
+	CU_ASSERT_EQUAL(builder_rule(b, (uint32_t)base, 1, &everywhere, NULL, 0), 0);
 	e = nftnl_expr_alloc("meta");
 	nftnl_expr_set_u32(e, NFTNL_EXPR_META_KEY, NFT_META_LEN);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_META_DREG, NFT_REG_1);
@@ -172,7 +209,7 @@ test_objects(void)
 	nftnl_expr_set_str(e, NFTNL_EXPR_LOOKUP_SET, "__map%d");
 	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SET_ID, 3);
 	CU_ASSERT_EQUAL(add(b, e), 0);
-	CU_ASSERT_EQUAL(builder_rule(b, (uint32_t)other, 2, &everywhere), 0);
+	CU_ASSERT_EQUAL(builder_rule(b, (uint32_t)other, 2, &everywhere, NULL, 0), 0);
 	e = nftnl_expr_alloc("objref");
 	nftnl_expr_set_u32(e, NFTNL_EXPR_OBJREF_IMM_TYPE, NFT_OBJECT_COUNTER);
 	nftnl_expr_set_str(e, NFTNL_EXPR_OBJREF_IMM_NAME, "hits");
@@ -181,7 +218,7 @@ test_objects(void)
 	program = builder_finish(b);
 	/* The packet has 100 bytes. */
 	CU_ASSERT_EQUAL(run(program, base), VERDICT_DROP);
-	CU_ASSERT_EQUAL(counted(program, 0), 1);
+	CU_ASSERT_EQUAL(counted(program, hits), 1);
 	nft_program_free(program);
 }
 
@@ -189,14 +226,14 @@ test_objects(void)
 static void
 test_refused(void)
 {
-	struct nft_builder *b = builder_new(1, &env, 1);
+	struct nft_builder *b = builder_new(fresh(), &env, 1);
 	const struct nlattr *bad;
 
-	CU_ASSERT_PTR_NULL(builder_new(0, &env, 1));
-	CU_ASSERT_PTR_NULL(builder_new(NFT_WORKERS + 1, &env, 1));
+	CU_ASSERT_PTR_NULL(nft_states_new(0));
+	CU_ASSERT_PTR_NULL(nft_states_new(NFT_WORKERS + 1));
 	builder_chain(b, "base", NF_ACCEPT);
 	rule(b, 0, NF_ACCEPT, NULL);
-	CU_ASSERT_EQUAL(builder_rule(b, 0, 2, &everywhere), 0);
+	CU_ASSERT_EQUAL(builder_rule(b, 0, 2, &everywhere, NULL, 0), 0);
 	CU_ASSERT_EQUAL(builder_expr(b, "queue", NULL, &bad), -EOPNOTSUPP);
 	CU_ASSERT_EQUAL(add(b, verdict(NFT_JUMP, "nowhere")), -ENOENT);
 	/* A rule that is too long. */
@@ -217,8 +254,12 @@ main(void)
 		{"fifteen jumps deep", test_depth},
 		{"maps and objects", test_objects},
 		{"refused", test_refused},
+		{"states", test_states},
 		CU_TEST_INFO_NULL,
 	};
 
-	return unit_run("builder", tests);
+	int failed = unit_run("builder", tests);
+
+	nft_states_free(states);
+	return failed;
 }

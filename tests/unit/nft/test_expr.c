@@ -193,8 +193,7 @@ reset(void)
 		53, 0, 16, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8};
 
 	if (t.program.chain_count != 0) {
-		free(t.program.counters[0]);
-		free(t.program.buckets);
+		nft_states_free(t.program.states);
 		nft_set_free(t.sets[0]);
 	}
 	memset(&t, 0, sizeof(t));
@@ -205,10 +204,11 @@ reset(void)
 		.chain_count = 2,
 		.sets = t.sets,
 		.set_count = 1,
-		.counter_count = 4,
-		.bucket_count = 4,
+		.states = nft_states_new(1),
 		.env = &env};
-	CU_ASSERT_EQUAL_FATAL(nft_program_states(&t.program, 1), 0);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(t.program.states);
+	for (unsigned int i = 0; i < 8; i++)
+		CU_ASSERT_EQUAL(nft_states_take(t.program.states, i % 2, &(uint32_t){0}), 0);
 	t.ctx = (struct expr_ctx){.family = NFPROTO_INET,
 		.chain_type = NFT_KIND_FILTER,
 		.hooks = 1U << HOOK_FORWARD,
@@ -464,9 +464,9 @@ test_states(void)
 	CU_ASSERT_EQUAL(add(nftnl_expr_alloc("counter")), 0);
 	run();
 	run();
-	CU_ASSERT_EQUAL(nft_program_counter(&t.program, 0).packets, 2);
-	CU_ASSERT_EQUAL(nft_program_counter(&t.program, 0).bytes, 72);
-	CU_ASSERT_EQUAL(nft_program_counter(&t.program, 1).packets, 0);
+	CU_ASSERT_EQUAL(nft_states_count(t.program.states, 0).packets, 2);
+	CU_ASSERT_EQUAL(nft_states_count(t.program.states, 0).bytes, 72);
+	CU_ASSERT_EQUAL(nft_states_count(t.program.states, 1).packets, 0);
 	/* limit rate 1/hour burst 100 */
 	reset();
 	e = nftnl_expr_alloc("limit");
@@ -545,7 +545,7 @@ test_statements(void)
 	CU_ASSERT_EQUAL(t.logs, 1);
 	CU_ASSERT_EQUAL(t.flow_adds, 1);
 	CU_ASSERT_EQUAL(t.rejects, 1);
-	CU_ASSERT_EQUAL(nft_program_counter(&t.program, 1).packets, 1);
+	CU_ASSERT_EQUAL(nft_states_count(t.program.states, 1).packets, 1);
 }
 
 /* What is wrong is refused, with the attribute to blame. */
