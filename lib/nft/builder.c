@@ -286,6 +286,20 @@ builder_object(struct nft_builder *b, const char *name, uint32_t type, uint32_t 
 }
 
 int
+builder_flowtable(struct nft_builder *b, uint64_t ports)
+{
+	struct nft_program *program = b->program;
+	uint64_t *flowtables =
+		grow(program->flowtables, program->flowtable_count, sizeof(*flowtables));
+
+	if (flowtables == NULL)
+		return -ENOMEM;
+	program->flowtables = flowtables;
+	flowtables[program->flowtable_count] = ports;
+	return (int)program->flowtable_count++;
+}
+
+int
 builder_chain(struct nft_builder *b, const char *name, int32_t policy)
 {
 	struct nft_program *program = b->program;

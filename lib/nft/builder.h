@@ -60,6 +60,9 @@ int builder_elem(
  */
 int builder_object(struct nft_builder *b, const char *name, uint32_t type, uint32_t state);
 
+/** Declare a flowtable that covers ports, bits. @return its number, -ENOMEM */
+int builder_flowtable(struct nft_builder *b, uint64_t ports);
+
 /**
  * Declare a chain.
  * @param name NULL: found by builder_ask() alone

@@ -59,6 +59,8 @@ struct nft_env {
 	const char *(*port_name)(uint16_t port);
 	/** The interface index of a port; `lo` is 1. */
 	uint32_t (*port_index)(uint16_t port);
+	/** The port of an interface name, PORT_NONE without. Loading only. */
+	uint16_t (*port_by_name)(const char *name);
 	/**
 	 * Answer a packet that a rule rejects; the rule drops it then.
 	 * @param type NFT_REJECT_ICMP_UNREACH, _TCP_RST or _ICMPX_UNREACH
@@ -126,6 +128,7 @@ struct expr_ops {
 	int (*parse)(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx);
 	/** Evaluate: change registers, or set regs.code to NFT_BREAK or a verdict. Worker. */
 	void (*evaluate)(const struct expr *expr, struct nft_eval *eval);
+	bool tracks; /**< a loaded rule with it turns conntrack on (nf_ct_netns_get) */
 };
 
 /** The head of every expression in a program. */

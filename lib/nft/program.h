@@ -39,6 +39,8 @@ struct nft_program {
 	struct nft_set_code **sets;
 	uint32_t set_count;
 	struct nft_states *states; /**< of all programs; not owned */
+	uint64_t *flowtables;	   /**< ports whose flows each covers, bits */
+	uint32_t flowtable_count;
 	const struct nft_env *env;
 };
 

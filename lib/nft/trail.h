@@ -30,6 +30,7 @@ enum nft_input {
 /** The trail. The worker that walks: rw. */
 struct nft_trail {
 	uint16_t count; /**< counters passed, each as often as it was */
+	bool permit;	/**< `flow add` of a flowtable that covers the ingress port */
 	uint8_t input;	/**< enum nft_input: NONE, the walk may be recorded */
 	uint64_t rule;	/**< the handle of the rule that read it */
 	uint32_t counters[NFT_TRAIL_COUNTERS];
@@ -40,6 +41,7 @@ static inline void
 nft_trail_clear(struct nft_trail *trail)
 {
 	trail->count = 0;
+	trail->permit = false;
 	trail->input = NFT_INPUT_NONE;
 }
 

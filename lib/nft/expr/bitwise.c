@@ -127,4 +127,4 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 }
 
 const struct expr_ops expr_bitwise = {
-	"bitwise", sizeof(struct bitwise), NFTA_BITWISE_MAX, parse, evaluate};
+	"bitwise", sizeof(struct bitwise), NFTA_BITWISE_MAX, parse, evaluate, false};

@@ -66,4 +66,4 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 }
 
 const struct expr_ops expr_byteorder = {
-	"byteorder", sizeof(struct byteorder), NFTA_BYTEORDER_MAX, parse, evaluate};
+	"byteorder", sizeof(struct byteorder), NFTA_BYTEORDER_MAX, parse, evaluate, false};

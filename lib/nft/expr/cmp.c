@@ -56,4 +56,4 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 		nft_break(eval);
 }
 
-const struct expr_ops expr_cmp = {"cmp", sizeof(struct cmp), NFTA_CMP_MAX, parse, evaluate};
+const struct expr_ops expr_cmp = {"cmp", sizeof(struct cmp), NFTA_CMP_MAX, parse, evaluate, false};

@@ -30,7 +30,8 @@ static void
 evaluate(const struct expr *expr, struct nft_eval *eval)
 {
 	const struct counter *counter = (const struct counter *)expr;
-	struct nft_count *count = &eval->program->states->counters[eval->pkt->worker][counter->state];
+	struct nft_count *count =
+		&eval->program->states->counters[eval->pkt->worker][counter->state];
 
 	count->packets++;
 	count->bytes += eval->pkt->ip_len;
@@ -38,4 +39,4 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 }
 
 const struct expr_ops expr_counter = {
-	"counter", sizeof(struct counter), NFTA_COUNTER_MAX, parse, evaluate};
+	"counter", sizeof(struct counter), NFTA_COUNTER_MAX, parse, evaluate, false};

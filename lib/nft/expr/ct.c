@@ -188,4 +188,4 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 		nft_break(eval);
 }
 
-const struct expr_ops expr_ct = {"ct", sizeof(struct ct), NFTA_CT_SREG, parse, evaluate};
+const struct expr_ops expr_ct = {"ct", sizeof(struct ct), NFTA_CT_SREG, parse, evaluate, true};

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "expr_rows.h"
+#include "program.h"
 
 struct flow_offload {
 	struct expr head;
@@ -32,9 +33,14 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 {
 	const struct flow_offload *flow = (const struct flow_offload *)expr;
 
+	uint64_t ports = eval->program->flowtables[flow->flowtable];
+
 	if (!eval->env->ct->flow_add(eval->pkt, flow->flowtable))
 		nft_break(eval);
+	else if (eval->trail != NULL && eval->pkt->in_port < 64 &&
+		 (ports >> eval->pkt->in_port & 1))
+		eval->trail->permit = true;
 }
 
 const struct expr_ops expr_flow_offload = {
-	"flow_offload", sizeof(struct flow_offload), NFTA_FLOW_MAX, parse, evaluate};
+	"flow_offload", sizeof(struct flow_offload), NFTA_FLOW_MAX, parse, evaluate, true};

@@ -53,4 +53,4 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 }
 
 const struct expr_ops expr_immediate = {
-	"immediate", sizeof(struct immediate), NFTA_IMMEDIATE_MAX, parse, evaluate};
+	"immediate", sizeof(struct immediate), NFTA_IMMEDIATE_MAX, parse, evaluate, false};

@@ -99,9 +99,10 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 	uint64_t cost = l->bytes ? l->unit_ns * eval->pkt->ip_len / l->rate : l->cost_ns;
 
 	nft_bind_to_packet(eval, NFT_INPUT_LIMIT);
-	if (take(l, &eval->program->states->buckets[l->state], eval->pkt->now_ns, cost) == l->invert)
+	if (take(l, &eval->program->states->buckets[l->state], eval->pkt->now_ns, cost) ==
+		l->invert)
 		nft_break(eval);
 }
 
 const struct expr_ops expr_limit = {
-	"limit", sizeof(struct limit), NFTA_LIMIT_FLAGS, parse, evaluate};
+	"limit", sizeof(struct limit), NFTA_LIMIT_FLAGS, parse, evaluate, false};

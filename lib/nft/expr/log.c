@@ -37,4 +37,4 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 	eval->env->log(eval->pkt, log->prefix, log->level);
 }
 
-const struct expr_ops expr_log = {"log", sizeof(struct log), NFTA_LOG_MAX, parse, evaluate};
+const struct expr_ops expr_log = {"log", sizeof(struct log), NFTA_LOG_MAX, parse, evaluate, false};

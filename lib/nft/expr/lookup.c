@@ -80,4 +80,4 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 }
 
 const struct expr_ops expr_lookup = {
-	"lookup", sizeof(struct lookup), NFTA_LOOKUP_FLAGS, parse, evaluate};
+	"lookup", sizeof(struct lookup), NFTA_LOOKUP_FLAGS, parse, evaluate, false};

@@ -164,4 +164,5 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 		load(meta, eval);
 }
 
-const struct expr_ops expr_meta = {"meta", sizeof(struct meta), NFTA_META_MAX, parse, evaluate};
+const struct expr_ops expr_meta = {
+	"meta", sizeof(struct meta), NFTA_META_MAX, parse, evaluate, false};

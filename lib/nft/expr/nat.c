@@ -192,8 +192,9 @@ evaluate_redir(const struct expr *expr, struct nft_eval *eval)
 	set_up(nat, eval, &range);
 }
 
-const struct expr_ops expr_nat = {"nat", sizeof(struct nat), NFTA_NAT_MAX, parse_nat, evaluate_nat};
+const struct expr_ops expr_nat = {
+	"nat", sizeof(struct nat), NFTA_NAT_MAX, parse_nat, evaluate_nat, true};
 const struct expr_ops expr_masq = {
-	"masq", sizeof(struct nat), NFTA_MASQ_MAX, parse_masq, evaluate_masq};
+	"masq", sizeof(struct nat), NFTA_MASQ_MAX, parse_masq, evaluate_masq, true};
 const struct expr_ops expr_redir = {
-	"redir", sizeof(struct nat), NFTA_REDIR_MAX, parse_redir, evaluate_redir};
+	"redir", sizeof(struct nat), NFTA_REDIR_MAX, parse_redir, evaluate_redir, true};

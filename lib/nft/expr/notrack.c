@@ -20,4 +20,4 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 	eval->env->ct->notrack(eval->pkt);
 }
 
-const struct expr_ops expr_notrack = {"notrack", sizeof(struct expr), 0, parse, evaluate};
+const struct expr_ops expr_notrack = {"notrack", sizeof(struct expr), 0, parse, evaluate, false};

@@ -46,4 +46,4 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 }
 
 const struct expr_ops expr_objref = {
-	"objref", sizeof(struct objref), NFTA_OBJREF_SET_ID, parse, evaluate};
+	"objref", sizeof(struct objref), NFTA_OBJREF_SET_ID, parse, evaluate, false};

@@ -143,4 +143,4 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 }
 
 const struct expr_ops expr_payload = {
-	"payload", sizeof(struct payload), NFTA_PAYLOAD_CSUM_FLAGS, parse, evaluate};
+	"payload", sizeof(struct payload), NFTA_PAYLOAD_CSUM_FLAGS, parse, evaluate, false};

@@ -53,4 +53,5 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 		nft_break(eval);
 }
 
-const struct expr_ops expr_range = {"range", sizeof(struct range), NFTA_RANGE_MAX, parse, evaluate};
+const struct expr_ops expr_range = {
+	"range", sizeof(struct range), NFTA_RANGE_MAX, parse, evaluate, false};

@@ -62,4 +62,4 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 }
 
 const struct expr_ops expr_reject = {
-	"reject", sizeof(struct reject), NFTA_REJECT_MAX, parse, evaluate};
+	"reject", sizeof(struct reject), NFTA_REJECT_MAX, parse, evaluate, false};

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "load.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "builder.h"
+#include "reach.h"
+#include "store.h"
+
+struct loader {
+	const struct store *store;
+	const struct store_table *table; /* whose rules are being built */
+	struct nft_builder *builder;
+	struct nft_ruleset *ruleset;
+	struct nft_blame *blame;
+};
+
+static int
+ask_set(void *owner, const char *name, uint32_t id, uint32_t *number, uint32_t *key_len,
+	uint32_t *data_len, uint32_t *flags)
+{
+	const struct store_set *set = store_set(((const struct loader *)owner)->table, name);
+
+	(void)id;
+	if (set == NULL)
+		return -ENOENT;
+	*number = set->number;
+	*key_len = set->key_len;
+	*data_len = set->data_len;
+	*flags = set->flags;
+	return 0;
+}
+
+static int
+ask_chain(void *owner, const char *name, uint32_t *number)
+{
+	const struct store_chain *chain = store_chain(((const struct loader *)owner)->table, name);
+
+	*number = chain != NULL ? chain->number : NFT_CHAIN_NONE;
+	return chain != NULL ? 0 : -ENOENT;
+}
+
+static int
+ask_object(void *owner, const char *name, uint32_t type, uint32_t *number)
+{
+	const struct store_table *table = ((const struct loader *)owner)->table;
+	const struct store_flowtable *ft;
+	const struct store_object *object;
+
+	if (type == NFT_OBJECT_UNSPEC) {
+		ft = store_flowtable(table, name);
+		*number = ft != NULL ? ft->place : 0;
+		return ft != NULL ? 0 : -ENOENT;
+	}
+	object = store_object(table, name, type);
+	*number = object != NULL ? object->state : 0;
+	return object != NULL ? 0 : -ENOENT;
+}
+
+/* --- declarations */
+
+static int
+declare_sets(struct loader *l, const struct store_table *table)
+{
+	store_for_each(item, &table->sets)
+	{
+		struct store_set *set = (struct store_set *)item;
+		struct nft_set_decl decl = {.flags = set->flags,
+			.key_len = set->key_len,
+			.data_len = set->data_len,
+			.verdicts = set->verdicts};
+		int rc = builder_set(l->builder, &decl);
+
+		if (rc < 0)
+			return rc;
+		set->number = (uint32_t)rc;
+	}
+	return 0;
+}
+
+static int
+declare_chains(struct loader *l, const struct store_table *table)
+{
+	store_for_each(item, &table->chains)
+	{
+		struct store_chain *chain = (struct store_chain *)item;
+		int rc = builder_chain(l->builder, NULL, (int32_t)chain->policy);
+
+		if (rc < 0)
+			return rc;
+		chain->number = (uint32_t)rc;
+	}
+	return 0;
+}
+
+/* The ports whose flows a flowtable covers; a device that is absent covers none. */
+static int
+declare_flowtables(struct loader *l, const struct store_table *table, const struct nft_env *env)
+{
+	store_for_each(item, &table->flowtables)
+	{
+		struct store_flowtable *ft = (struct store_flowtable *)item;
+		const uint8_t *at = ft->devices->data, *end = at + ft->devices->len;
+		uint64_t ports = 0;
+		int rc;
+
+		while (at < end) {
+			const struct nlattr *attr = (const struct nlattr *)(const void *)at;
+			char name[16] = "";
+			uint16_t port;
+
+			memcpy(name, mnl_attr_get_payload(attr),
+				mnl_attr_get_payload_len(attr) < 15 ? mnl_attr_get_payload_len(attr)
+								    : 15);
+			port = env->port_by_name != NULL ? env->port_by_name(name) : PORT_NONE;
+			if (port < 64)
+				ports |= 1ULL << port;
+			at += MNL_ALIGN(attr->nla_len);
+		}
+		rc = builder_flowtable(l->builder, ports);
+		if (rc < 0)
+			return rc;
+		ft->place = (uint32_t)rc;
+	}
+	return 0;
+}
+
+/* --- what rules and elements say */
+
+static int
+load_elems(struct loader *l, const struct store_table *table)
+{
+	struct nft_elem_code code;
+
+	store_for_each(item, &table->sets)
+	{
+		const struct store_set *set = (const struct store_set *)item;
+
+		store_for_each(e, &set->elems)
+		{
+			const struct store_elem *elem = (const struct store_elem *)e;
+			int rc;
+
+			memset(&code, 0, sizeof(code));
+			memcpy(code.key, elem->key, sizeof(code.key));
+			memcpy(code.data, elem->data, sizeof(code.data));
+			code.end = elem->end;
+			code.verdict.code = elem->code;
+			code.verdict.chain =
+				elem->chain != NULL ? elem->chain->number : NFT_CHAIN_NONE;
+			rc = builder_elem(l->builder, set->number, &code, elem->catchall);
+			if (rc != 0)
+				return rc;
+		}
+	}
+	return 0;
+}
+
+/* Conntrack runs for the families of a table that has a rule which needs it. */
+static void
+need_conntrack(struct loader *l, const char *name)
+{
+	const struct expr_ops *ops = expr_find(name);
+
+	if (ops == NULL || !ops->tracks)
+		return;
+	if (l->table->family != NFPROTO_IPV6)
+		l->ruleset->conntrack[0] = true;
+	if (l->table->family != NFPROTO_IPV4)
+		l->ruleset->conntrack[1] = true;
+}
+
+static int
+load_rule(struct loader *l, const struct store_chain *chain, struct store_rule *rule)
+{
+	struct nft_place place = {.family = l->table->family,
+		.kinds = chain->reach_kinds,
+		.hooks = chain->reach_hooks};
+	const uint8_t *at = rule->exprs->data, *end = at + rule->exprs->len;
+	int rc, n = 0;
+
+	rc = builder_rule(l->builder, chain->number, rule->item.handle, &place,
+		rule->state_count != 0 ? rule->states : (const uint32_t[]){0}, rule->state_count);
+	while (rc == 0 && at < end) {
+		/* As wire_rule.c keeps it: a name, then the data if there is any. */
+		const struct nlattr *elem = (const struct nlattr *)(const void *)at;
+		const struct nlattr *name = mnl_attr_get_payload(elem), *data, *bad;
+
+		data = mnl_attr_next(name);
+		if ((const uint8_t *)data >= at + elem->nla_len)
+			data = NULL;
+		need_conntrack(l, mnl_attr_get_str(name));
+		rc = builder_expr(l->builder, mnl_attr_get_str(name), data, &bad);
+		if (rc != 0)
+			*l->blame = (struct nft_blame){rule, n};
+		at += MNL_ALIGN(elem->nla_len);
+		n++;
+	}
+	l->ruleset->rule_count++;
+	return rc;
+}
+
+static int
+load_rules(struct loader *l, const struct store_table *table)
+{
+	l->table = table;
+	store_for_each(item, &table->chains)
+		store_for_each(rule, &((struct store_chain *)item)->rules)
+	{
+		int rc = load_rule(l, (struct store_chain *)item, (struct store_rule *)rule);
+
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* --- base chains */
+
+static const uint8_t hook_numbers[] = {
+	[NF_INET_PRE_ROUTING] = HOOK_PREROUTING,
+	[NF_INET_LOCAL_IN] = HOOK_INPUT,
+	[NF_INET_FORWARD] = HOOK_FORWARD,
+	[NF_INET_LOCAL_OUT] = HOOK_OUTPUT,
+	[NF_INET_POST_ROUTING] = HOOK_POSTROUTING,
+};
+
+static int
+compare_registered(const void *a, const void *b)
+{
+	uint64_t x = (*(struct store_chain *const *)a)->registered;
+	uint64_t y = (*(struct store_chain *const *)b)->registered;
+
+	return x < y ? -1 : x > y;
+}
+
+static void
+hook_chain(struct nft_ruleset *ruleset, const struct store_chain *chain)
+{
+	struct nft_hooked *hooked = &ruleset->chains[ruleset->chain_count++];
+	uint8_t family = chain->table->family;
+
+	*hooked = (struct nft_hooked){
+		.base = {ruleset->program, chain->number},
+		.families = {family != NFPROTO_IPV6, family != NFPROTO_IPV4},
+		.hook = hook_numbers[chain->hook],
+		.kind = chain->kind,
+		.priority = chain->priority,
+	};
+	for (unsigned int f = 0; f < 2; f++)
+		if (hooked->families[f] && chain->kind == NFT_KIND_NAT)
+			ruleset->nat[f] = true;
+}
+
+/* All base chains that are not dormant, in the order of registration. */
+static int
+hook_all(struct nft_ruleset *ruleset, const struct store *store)
+{
+	struct store_chain **bases = NULL;
+	uint32_t count = 0;
+
+	store_for_each(t, &store->tables)
+	{
+		const struct store_table *table = (const struct store_table *)t;
+
+		if (table->flags & NFT_TABLE_F_DORMANT)
+			continue;
+		store_for_each(item, &table->chains)
+		{
+			struct store_chain **grown;
+
+			if (!((struct store_chain *)item)->based)
+				continue;
+			grown = realloc(bases, (count + 1) * sizeof(struct store_chain *));
+			if (grown == NULL) {
+				free(bases);
+				return -ENOMEM;
+			}
+			bases = grown;
+			bases[count++] = (struct store_chain *)item;
+		}
+	}
+	if (count != 0)
+		qsort(bases, count, sizeof(struct store_chain *), compare_registered);
+	ruleset->chains = calloc(count + 1, sizeof(*ruleset->chains));
+	for (uint32_t i = 0; ruleset->chains != NULL && i < count; i++)
+		hook_chain(ruleset, bases[i]);
+	free(bases);
+	return ruleset->chains != NULL ? 0 : -ENOMEM;
+}
+
+/* A failure of a rule that was there before is the fault of one that came and leads to it. */
+static void
+shift_blame(const struct store *store, struct nft_blame *blame)
+{
+	if (blame->rule == NULL || blame->rule->fresh)
+		return;
+	for (uint32_t i = store->log_count; i-- > 0;) {
+		struct store_item *item = store->log[i].item;
+
+		if (store->log[i].op == STORE_ADDED && item->kind == STORE_RULE && item->linked &&
+			((struct store_rule *)item)->refs.count != 0) {
+			*blame = (struct nft_blame){(struct store_rule *)item, -1};
+			return;
+		}
+	}
+}
+
+/* Everything that has a name, before the rules and elements that name it. */
+static int
+declare(struct loader *l, const struct nft_env *env)
+{
+	int rc = 0;
+
+	store_for_each(item, &l->store->tables)
+	{
+		const struct store_table *table = (const struct store_table *)item;
+
+		if (rc == 0)
+			rc = declare_sets(l, table);
+		if (rc == 0)
+			rc = declare_chains(l, table);
+		if (rc == 0)
+			rc = declare_flowtables(l, table, env);
+	}
+	store_for_each(item, &l->store->tables) if (rc == 0) rc =
+		load_elems(l, (const struct store_table *)item);
+	return rc;
+}
+
+int
+nft_load(const struct store *store, const struct nft_env *env, struct nft_ruleset **out,
+	struct nft_blame *blame)
+{
+	struct nft_ruleset *ruleset = calloc(1, sizeof(*ruleset));
+	struct loader l = {.store = store, .ruleset = ruleset, .blame = blame};
+	struct nft_asks asks = {&l, ask_set, ask_chain, ask_object};
+	int rc;
+
+	*blame = (struct nft_blame){NULL, -1};
+	if (ruleset == NULL)
+		return -ENOMEM;
+	rc = nft_reach(store, &blame->rule);
+	l.builder = rc == 0 ? builder_new(store->states, env, store->generation + 1) : NULL;
+	if (rc == 0 && l.builder == NULL)
+		rc = -ENOMEM;
+	if (rc == 0) {
+		builder_ask(l.builder, &asks);
+		rc = declare(&l, env);
+	}
+	store_for_each(item, &store->tables) if (rc == 0) rc =
+		load_rules(&l, (const struct store_table *)item);
+	if (rc == 0) {
+		ruleset->program = builder_finish(l.builder);
+		l.builder = NULL;
+		rc = ruleset->program != NULL ? hook_all(ruleset, store) : -ENOMEM;
+	}
+	if (rc != 0) {
+		shift_blame(store, blame);
+		builder_free(l.builder);
+		nft_ruleset_free(ruleset);
+		return rc;
+	}
+	*out = ruleset;
+	return 0;
+}
+
+void
+nft_ruleset_free(struct nft_ruleset *ruleset)
+{
+	if (ruleset == NULL)
+		return;
+	nft_program_free(ruleset->program);
+	free(ruleset->chains);
+	free(ruleset);
+}

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Clients and their requests: single messages, and batches that hold as a whole
+ * or not at all (nfnetlink_rcv_batch).
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "wire_priv.h"
+
+/* ERESTART of the kernel: the client starts over. No libc has it. */
+#ifndef ERESTART
+#define ERESTART 85
+#endif
+
+/* What changes the ruleset, by message. */
+static const struct {
+	int max_attr;
+	int (*handle)(struct wire_msg *msg);
+} changes[NFT_MSG_MAX] = {
+	[NFT_MSG_NEWTABLE] = {NFTA_TABLE_MAX, wire_new_table},
+	[NFT_MSG_DELTABLE] = {NFTA_TABLE_MAX, wire_del_table},
+	[NFT_MSG_NEWCHAIN] = {NFTA_CHAIN_MAX, wire_new_chain},
+	[NFT_MSG_DELCHAIN] = {NFTA_CHAIN_MAX, wire_del_chain},
+	[NFT_MSG_NEWRULE] = {NFTA_RULE_MAX, wire_new_rule},
+	[NFT_MSG_DELRULE] = {NFTA_RULE_MAX, wire_del_rule},
+	[NFT_MSG_NEWSET] = {NFTA_SET_MAX, wire_new_set},
+	[NFT_MSG_DELSET] = {NFTA_SET_MAX, wire_del_set},
+	[NFT_MSG_NEWSETELEM] = {NFTA_SET_ELEM_LIST_MAX, wire_new_elem},
+	[NFT_MSG_DELSETELEM] = {NFTA_SET_ELEM_LIST_MAX, wire_del_elem},
+	[NFT_MSG_NEWOBJ] = {NFTA_OBJ_MAX, wire_new_object},
+	[NFT_MSG_DELOBJ] = {NFTA_OBJ_MAX, wire_del_object},
+	[NFT_MSG_NEWFLOWTABLE] = {NFTA_FLOWTABLE_MAX, wire_new_flowtable},
+	[NFT_MSG_DELFLOWTABLE] = {NFTA_FLOWTABLE_MAX, wire_del_flowtable},
+};
+
+struct nft_wire *
+nft_wire_new(struct store *store, const struct nft_backend *backend)
+{
+	struct nft_wire *wire = calloc(1, sizeof(*wire));
+
+	if (wire == NULL)
+		return NULL;
+	wire->store = store;
+	wire->backend = backend;
+	wire->scratch = calloc(1, WIRE_SCRATCH);
+	if (wire->scratch == NULL) {
+		free(wire);
+		return NULL;
+	}
+	return wire;
+}
+
+void
+nft_wire_free(struct nft_wire *wire)
+{
+	if (wire == NULL)
+		return;
+	free(wire->scratch);
+	free(wire);
+}
+
+struct nft_client *
+nft_client_new(struct nft_wire *wire, nft_send_t send, void *ctx)
+{
+	struct nft_client *client = calloc(1, sizeof(*client));
+
+	if (client == NULL)
+		return NULL;
+	client->wire = wire;
+	client->send = send;
+	client->ctx = ctx;
+	client->next = wire->clients;
+	wire->clients = client;
+	return client;
+}
+
+void
+nft_client_free(struct nft_client *client)
+{
+	struct nft_wire *wire = client->wire;
+
+	for (struct nft_client **c = &wire->clients; *c != NULL; c = &(*c)->next) {
+		if (*c != client)
+			continue;
+		*c = client->next;
+		break;
+	}
+	if (wire->committing == client)
+		wire->committing = NULL;
+	free(client->waiting);
+	free(client->dump);
+	free(client);
+}
+
+void
+nft_client_join(struct nft_client *client, unsigned int group)
+{
+	if (group < 32)
+		client->groups |= 1U << group;
+}
+
+void
+nft_client_leave(struct nft_client *client, unsigned int group)
+{
+	if (group < 32)
+		client->groups &= ~(1U << group);
+}
+
+/* The request is answered. The client may be gone, or have sent the next one, afterwards. */
+static void
+answered(struct nft_client *client)
+{
+	void (*done)(void *) = client->done;
+
+	client->done = NULL;
+	done(client->done_ctx);
+}
+
+/* --- messages */
+
+/* Its header and attributes into msg. */
+static int
+open_message(struct wire_msg *msg, const struct nlmsghdr *nlh, int max)
+{
+	const struct nlattr *attr;
+
+	msg->nlh = nlh;
+	msg->bad = NULL;
+	memset(msg->attrs, 0, sizeof(msg->attrs));
+	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(struct nfgenmsg))
+		return -EINVAL;
+	msg->family = ((const struct nfgenmsg *)mnl_nlmsg_get_payload(nlh))->nfgen_family;
+	mnl_attr_for_each (attr, nlh, sizeof(struct nfgenmsg)) {
+		int type = mnl_attr_get_type(attr);
+
+		/* What a newer client says and this server does not know changes the meaning. */
+		if (type == 0 || type > max || type > WIRE_ATTRS)
+			return wire_refuse(msg, attr, -EOPNOTSUPP);
+		msg->attrs[type] = attr;
+	}
+	return 0;
+}
+
+/* One change of a batch. */
+static int
+change(struct wire_msg *msg, const struct nlmsghdr *nlh)
+{
+	struct store *store = msg->wire->store;
+	uint32_t mark = store->log_count;
+	unsigned int type = nlh->nlmsg_type & 0xff;
+	int rc;
+
+	if (nlh->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES || type >= NFT_MSG_MAX ||
+		changes[type].handle == NULL) {
+		msg->bad = NULL;
+		return -EOPNOTSUPP;
+	}
+	rc = open_message(msg, nlh, changes[type].max_attr);
+	if (rc == 0)
+		rc = changes[type].handle(msg);
+	if (rc != 0) {
+		store_undo(store, mark);
+		return rc;
+	}
+	for (uint32_t i = mark; i < store->log_count; i++) {
+		store->log[i].flags = nlh->nlmsg_flags &
+				      (NLM_F_CREATE | NLM_F_EXCL | NLM_F_APPEND | NLM_F_REPLACE);
+		store->log[i].echo = (nlh->nlmsg_flags & NLM_F_ECHO) != 0;
+		store->log[i].seq = nlh->nlmsg_seq;
+	}
+	return 0;
+}
+
+/* Whoever waited for the commit to end is next. */
+static void next_waiting(struct nft_wire *wire);
+
+/* Every worker has the new ruleset: what it removed is free. */
+static void
+committed(void *arg)
+{
+	struct nft_wire *wire = arg;
+	struct nft_client *client = wire->committing;
+
+	store_gone(wire->store, wire->gone);
+	wire->gone = NULL;
+	wire->busy = false;
+	wire->committing = NULL;
+	if (client != NULL)
+		answered(client);
+	next_waiting(wire);
+}
+
+/* The message of a batch that made a rule. */
+static const struct nlmsghdr *
+message_of(const struct nlmsghdr *first, size_t len, uint32_t seq)
+{
+	int left = (int)len;
+
+	for (const struct nlmsghdr *nlh = first; mnl_nlmsg_ok(nlh, left);
+		nlh = mnl_nlmsg_next(nlh, &left))
+		if (nlh->nlmsg_seq == seq && (nlh->nlmsg_type & 0xff) == NFT_MSG_NEWRULE)
+			return nlh;
+	return first;
+}
+
+/* The batch is whole and each message was taken: into force. False: answered with an error. */
+static bool
+commit(struct nft_client *client, const struct nlmsghdr *first, size_t len, bool echo_generation)
+{
+	struct nft_wire *wire = client->wire;
+	struct nft_blame blame = {NULL, -1};
+	int rc;
+
+	if (wire->store->log_count == 0)
+		return false;
+	rc = wire->backend->prepare(wire->backend->ctx, wire->store, &blame);
+	if (rc != 0) {
+		const struct nlmsghdr *at = first;
+
+		store_undo(wire->store, 0);
+		if (blame.rule != NULL && blame.rule->fresh)
+			at = message_of(first, len, blame.rule->batch_seq);
+		wire_error(client, at, rc, at != first ? wire_expr_at(at, blame.expr) : NULL);
+		return false;
+	}
+	wire->store->generation++;
+	wire_events(wire, client, echo_generation);
+	wire->gone = store_commit(wire->store);
+	wire->busy = true;
+	wire->committing = client;
+	wire->backend->commit(wire->backend->ctx, committed, wire);
+	return true;
+}
+
+/* The generation that a batch was made for, if it says so. */
+static bool
+stale(const struct nft_wire *wire, const struct nlmsghdr *begin)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each (attr, begin, sizeof(struct nfgenmsg))
+		if (mnl_attr_get_type(attr) == NFNL_BATCH_GENID &&
+			mnl_attr_get_payload_len(attr) == sizeof(uint32_t))
+			return ntohl(mnl_attr_get_u32(attr)) != wire->store->generation;
+	return false;
+}
+
+/* A batch from its begin on. False: it is answered already. */
+static bool
+batch(struct nft_client *client, const struct nlmsghdr *begin, size_t len)
+{
+	struct wire_msg msg = {.wire = client->wire, .client = client};
+	const struct nlmsghdr *nlh = begin, *last = NULL;
+	bool failed = false, ended = false;
+	int left = (int)len;
+
+	if (mnl_nlmsg_get_payload_len(begin) < sizeof(struct nfgenmsg) ||
+		((const struct nfgenmsg *)mnl_nlmsg_get_payload(begin))->res_id !=
+			htons(NFNL_SUBSYS_NFTABLES)) {
+		wire_error(client, begin, -EINVAL, NULL);
+		return false;
+	}
+	if (stale(client->wire, begin)) {
+		wire_error(client, begin, -ERESTART, NULL);
+		return false;
+	}
+	for (nlh = mnl_nlmsg_next(nlh, &left); mnl_nlmsg_ok(nlh, left);
+		nlh = mnl_nlmsg_next(nlh, &left)) {
+		int rc;
+
+		if (nlh->nlmsg_type == NFNL_MSG_BATCH_END) {
+			ended = true;
+			break;
+		}
+		rc = change(&msg, nlh);
+		if (rc != 0) {
+			/* The others are looked at too: a client likes all errors at once. */
+			wire_error(client, nlh, rc, msg.bad);
+			failed = true;
+		} else if (nlh->nlmsg_flags & NLM_F_ACK) {
+			wire_error(client, nlh, 0, NULL);
+		}
+		last = nlh;
+	}
+	if (failed || !ended) {
+		store_undo(client->wire->store, 0);
+		return false;
+	}
+	return commit(client, begin, len, last != NULL && (last->nlmsg_flags & NLM_F_ECHO));
+}
+
+/* A request. False: it is answered. */
+static bool
+request(struct nft_client *client, int protocol, const void *req, size_t len)
+{
+	struct wire_msg msg = {.wire = client->wire, .client = client};
+	const struct nlmsghdr *nlh = req;
+	int rc;
+
+	if (len > INT32_MAX || !mnl_nlmsg_ok(nlh, (int)len))
+		return false;
+	if (nlh->nlmsg_type == NFNL_MSG_BATCH_BEGIN)
+		return batch(client, nlh, len);
+	msg.nlh = nlh;
+	if (protocol != 12 /* NETLINK_NETFILTER */) {
+		wire_links(&msg);
+		return false;
+	}
+	if (nlh->nlmsg_type >> 8 == NFNL_SUBSYS_HOOK) {
+		/* Nothing is told of hooks; their list is empty, not an error. */
+		wire_dump_end(client, nlh);
+		return false;
+	}
+	if (nlh->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES) {
+		wire_error(client, nlh, -EOPNOTSUPP, NULL);
+		return false;
+	}
+	rc = open_message(&msg, nlh, WIRE_ATTRS);
+	if (rc != 0)
+		wire_error(client, nlh, rc, msg.bad);
+	else
+		wire_get(&msg);
+	return false;
+}
+
+static void
+next_waiting(struct nft_wire *wire)
+{
+	for (struct nft_client *c = wire->clients; c != NULL && !wire->busy;) {
+		void *waiting = c->waiting;
+
+		if (waiting == NULL) {
+			c = c->next;
+			continue;
+		}
+		c->waiting = NULL;
+		if (!request(c, 12, waiting, c->waiting_len))
+			answered(c);
+		free(waiting);
+		/* The list may have changed meanwhile. */
+		c = wire->clients;
+	}
+}
+
+void
+nft_client_request(struct nft_client *client, int protocol, const void *req, size_t len,
+	void (*done)(void *ctx), void *ctx)
+{
+	client->done = done;
+	client->done_ctx = ctx;
+	if (client->wire->busy && len >= sizeof(struct nlmsghdr) &&
+		((const struct nlmsghdr *)req)->nlmsg_type == NFNL_MSG_BATCH_BEGIN) {
+		client->waiting = malloc(len);
+		client->waiting_len = len;
+		if (client->waiting != NULL) {
+			memcpy(client->waiting, req, len);
+			return;
+		}
+		wire_error(client, req, -ENOMEM, NULL);
+	} else if (request(client, protocol, req, len)) {
+		return;
+	}
+	answered(client);
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/**
+ * @file
+ * The userspace nf_tables: netlink messages to and from the store, no sockets
+ * (reference: net/netfilter/nf_tables_api.c, nfnetlink.c). Control thread only.
+ */
+#ifndef SHUNT_NFT_WIRE_H
+#define SHUNT_NFT_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "states.h"
+
+struct store;
+struct store_rule;
+
+/** A rule that cannot be, and why. */
+struct nft_blame {
+	struct store_rule *rule; /**< NULL: none in particular */
+	int expr;		 /**< number of the expression at fault, -1: the rule as a whole */
+};
+
+/** An interface as clients see it (RTM_NEWLINK). */
+struct nft_link {
+	uint32_t index;
+	char name[16];
+};
+
+/** What the store's owner does with it. */
+struct nft_backend {
+	void *ctx;
+	/**
+	 * Build what the store says now; it is not in force yet.
+	 * @return 0, or a negative errno with the blame
+	 */
+	int (*prepare)(void *ctx, struct store *store, struct nft_blame *blame);
+	/**
+	 * Put what was prepared in force, and call done once every worker has it
+	 * and what it forbids has stopped: from within, or later.
+	 */
+	void (*commit)(void *ctx, void (*done)(void *arg), void *arg);
+	/** What a counter says now. */
+	struct nft_count (*read)(void *ctx, uint32_t counter);
+	/** The n-th interface. @return false: there are no more */
+	bool (*link)(void *ctx, unsigned int n, struct nft_link *link);
+};
+
+/** The messages' side of a store. */
+struct nft_wire;
+/** A client: the groups it joined, its answers' way. */
+struct nft_client;
+
+/** Create over a store. @param store, backend owned by the caller. @return NULL without memory */
+struct nft_wire *nft_wire_new(struct store *store, const struct nft_backend *backend);
+
+/** Free. All clients are gone, no commit is under way. NULL is fine. */
+void nft_wire_free(struct nft_wire *wire);
+
+/**
+ * One netlink datagram for a client; copied by the callee.
+ * @param event a notification, not an answer
+ */
+typedef void (*nft_send_t)(void *ctx, const void *datagram, size_t len, bool event);
+
+/** A client. @return NULL without memory */
+struct nft_client *nft_client_new(struct nft_wire *wire, nft_send_t send, void *ctx);
+
+/** It went away; while its request is unanswered, too: done is not called any more. */
+void nft_client_free(struct nft_client *client);
+
+/**
+ * Handle a request as a client's sendmsg() gave it: one message, or a whole
+ * batch. Answers go through send: errors and replies one datagram each, dumps in
+ * datagrams of at most 32 KiB.
+ * @param protocol NETLINK_NETFILTER or NETLINK_ROUTE
+ * @param req copied if it has to wait
+ * @param done called when it is fully answered: from within, or later if a
+ *   commit waits for the workers. One request a client at a time.
+ */
+void nft_client_request(struct nft_client *client, int protocol, const void *req, size_t len,
+	void (*done)(void *ctx), void *ctx);
+
+/** Begin or end to receive a group's events (NFNLGRP_NFTABLES). */
+void nft_client_join(struct nft_client *client, unsigned int group);
+void nft_client_leave(struct nft_client *client, unsigned int group);
+
+#endif

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "store.h"
+
+#include <errno.h>
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct store_blob *
+store_blob(const void *data, size_t len)
+{
+	struct store_blob *blob = malloc(sizeof(*blob) + len);
+
+	if (blob == NULL)
+		return NULL;
+	blob->len = (uint32_t)len;
+	if (len != 0)
+		memcpy(blob->data, data, len);
+	return blob;
+}
+
+/* --- order by name */
+
+#define COMPARE_NAMES(type)                                                                        \
+	static int compare_##type(const void *a, const void *b)                                    \
+	{                                                                                          \
+		return strcmp(((const struct store_##type *)a)->name,                              \
+			((const struct store_##type *)b)->name);                                   \
+	}
+COMPARE_NAMES(chain)
+COMPARE_NAMES(set)
+COMPARE_NAMES(flowtable)
+
+static int
+compare_table(const void *a, const void *b)
+{
+	const struct store_table *x = a, *y = b;
+
+	return x->family != y->family ? x->family - y->family : strcmp(x->name, y->name);
+}
+
+static int
+compare_object(const void *a, const void *b)
+{
+	const struct store_object *x = a, *y = b;
+
+	return x->type != y->type ? (x->type < y->type ? -1 : 1) : strcmp(x->name, y->name);
+}
+
+static int
+compare_elem(const void *a, const void *b)
+{
+	const struct store_elem *x = a, *y = b;
+	int order = memcmp(x->key, y->key, sizeof(x->key));
+
+	if (order == 0)
+		order = (int)x->end - (int)y->end;
+	return order != 0 ? order : (int)x->catchall - (int)y->catchall;
+}
+
+void
+store_list_init(struct store_list *list, int (*compare)(const void *, const void *))
+{
+	*list = (struct store_list){.compare = compare};
+}
+
+static void *
+find(const struct store_list *list, const void *key)
+{
+	void **node = tfind(key, &list->by_key, list->compare);
+
+	return node != NULL ? *node : NULL;
+}
+
+struct store_table *
+store_table(const struct store *store, uint8_t family, const char *name)
+{
+	struct store_table key = {.family = family};
+
+	strncpy(key.name, name, sizeof(key.name) - 1);
+	return find(&store->tables, &key);
+}
+
+struct store_chain *
+store_chain(const struct store_table *table, const char *name)
+{
+	struct store_chain key = {0};
+
+	strncpy(key.name, name, sizeof(key.name) - 1);
+	return find(&table->chains, &key);
+}
+
+struct store_set *
+store_set(const struct store_table *table, const char *name)
+{
+	struct store_set key = {0};
+
+	strncpy(key.name, name, sizeof(key.name) - 1);
+	return find(&table->sets, &key);
+}
+
+struct store_object *
+store_object(const struct store_table *table, const char *name, uint32_t type)
+{
+	struct store_object key = {.type = type};
+
+	strncpy(key.name, name, sizeof(key.name) - 1);
+	return find(&table->objects, &key);
+}
+
+struct store_flowtable *
+store_flowtable(const struct store_table *table, const char *name)
+{
+	struct store_flowtable key = {0};
+
+	strncpy(key.name, name, sizeof(key.name) - 1);
+	return find(&table->flowtables, &key);
+}
+
+struct store_elem *
+store_elem(const struct store_set *set, const struct store_elem *key)
+{
+	return find(&set->elems, key);
+}
+
+struct store_item *
+store_by_handle(const struct store_list *list, uint64_t handle)
+{
+	store_for_each(item, list) if (item->handle == handle) return item;
+	return NULL;
+}
+
+/* --- chain types */
+
+static const char *const types[] = {"filter", "nat", "route"};
+
+unsigned int
+store_chain_kind(const char *type)
+{
+	for (unsigned int i = 0; i < 3; i++)
+		if (strcmp(types[i], type) == 0)
+			return 1U << i;
+	return 0;
+}
+
+const char *
+store_chain_type(unsigned int kind)
+{
+	return types[kind == NFT_KIND_FILTER ? 0 : kind == NFT_KIND_NAT ? 1 : 2];
+}
+
+/* --- items */
+
+void *
+store_item_new(enum store_kind kind)
+{
+	static const size_t sizes[] = {
+		[STORE_TABLE] = sizeof(struct store_table),
+		[STORE_CHAIN] = sizeof(struct store_chain),
+		[STORE_RULE] = sizeof(struct store_rule),
+		[STORE_SET] = sizeof(struct store_set),
+		[STORE_ELEM] = sizeof(struct store_elem),
+		[STORE_OBJECT] = sizeof(struct store_object),
+		[STORE_FLOWTABLE] = sizeof(struct store_flowtable),
+	};
+	struct store_item *item = calloc(1, sizes[kind]);
+
+	if (item == NULL)
+		return NULL;
+	item->kind = (uint8_t)kind;
+	if (kind == STORE_TABLE) {
+		struct store_table *table = (struct store_table *)item;
+
+		store_list_init(&table->chains, compare_chain);
+		store_list_init(&table->sets, compare_set);
+		store_list_init(&table->objects, compare_object);
+		store_list_init(&table->flowtables, compare_flowtable);
+	} else if (kind == STORE_SET) {
+		store_list_init(&((struct store_set *)item)->elems, compare_elem);
+	}
+	return item;
+}
+
+static void
+free_rule(struct store *store, struct store_rule *rule)
+{
+	for (uint32_t i = 0; i < rule->state_count; i++)
+		nft_states_give(
+			store->states, (enum nft_state_kind)rule->state_kinds[i], rule->states[i]);
+	free(rule->states);
+	free(rule->state_kinds);
+	free(rule->base);
+	free(rule->exprs);
+	free(rule->userdata);
+	free(rule->refs.items);
+}
+
+void
+store_item_free(struct store *store, struct store_item *item)
+{
+	if (item == NULL)
+		return;
+	switch (item->kind) {
+	case STORE_TABLE: free(((struct store_table *)item)->userdata); break;
+	case STORE_CHAIN: free(((struct store_chain *)item)->userdata); break;
+	case STORE_RULE: free_rule(store, (struct store_rule *)item); break;
+	case STORE_SET: free(((struct store_set *)item)->attrs); break;
+	case STORE_ELEM:
+		free(((struct store_elem *)item)->attrs);
+		free(((struct store_elem *)item)->refs.items);
+		break;
+	case STORE_OBJECT: {
+		struct store_object *object = (struct store_object *)item;
+
+		nft_states_give(store->states, NFT_STATE_COUNTER, object->state);
+		free(object->userdata);
+		break;
+	}
+	default: free(((struct store_flowtable *)item)->devices); break;
+	}
+	free(item);
+}
+
+int
+store_ref(struct store_refs *refs, struct store_item *item)
+{
+	struct store_item **items =
+		realloc(refs->items, (refs->count + 1) * sizeof(struct store_item *));
+
+	if (items == NULL)
+		return -ENOMEM;
+	refs->items = items;
+	items[refs->count++] = item;
+	return 0;
+}
+
+/* --- the store */
+
+struct store *
+store_new(struct nft_states *states)
+{
+	struct store *store = calloc(1, sizeof(*store));
+
+	if (store == NULL)
+		return NULL;
+	store_list_init(&store->tables, compare_table);
+	store->states = states;
+	store->generation = 1;
+	return store;
+}
+
+void
+store_free(struct store *store)
+{
+	if (store == NULL)
+		return;
+	store_undo(store, 0);
+	while (store->tables.first != NULL)
+		if (store_remove(store, store->tables.first) != 0)
+			break;
+	store_gone(store, store_commit(store));
+	free(store->log);
+	free(store);
+}

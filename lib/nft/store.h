@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/**
+ * @file
+ * The ruleset as its owner sees it: tables, chains, rules, sets, elements,
+ * objects, flowtables, with handles and a generation, changed by transactions.
+ * What a client sent is kept as attributes, to be given back byte for byte; what
+ * the loader needs of it is parsed beside.
+ *
+ * Control thread only. A transaction is a log: each change can be taken back, in
+ * reverse order (as nf_tables' commit list).
+ */
+#ifndef SHUNT_NFT_STORE_H
+#define SHUNT_NFT_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "expr.h"
+#include "states.h"
+
+/** What the store holds. */
+enum store_kind {
+	STORE_TABLE,
+	STORE_CHAIN,
+	STORE_RULE,
+	STORE_SET,
+	STORE_ELEM,
+	STORE_OBJECT,
+	STORE_FLOWTABLE,
+};
+
+/** Bytes of a name, the NUL included (NFT_NAME_MAXLEN). */
+#define STORE_NAME NFT_NAME_MAXLEN
+
+/** An attribute's payload, or a run of attributes, as it came. */
+struct store_blob {
+	uint32_t len;
+	uint8_t data[] __attribute__((aligned(4)));
+};
+
+/** The head of everything: its place in a list of siblings, which survives unlinking. */
+struct store_item {
+	struct store_item *prev, *next;
+	struct store_list *list;
+	uint8_t kind;
+	bool linked;
+	uint32_t use; /**< others that hold on to it */
+	uint64_t handle;
+};
+
+/** Siblings in order, and for those with a name a tree by it. */
+struct store_list {
+	struct store_item *first, *last;
+	uint32_t count;
+	void *by_key; /**< tsearch(3)'s */
+	int (*compare)(const void *, const void *);
+};
+
+/** A table. */
+struct store_table {
+	struct store_item item;
+	char name[STORE_NAME];
+	uint8_t family;
+	uint32_t flags; /**< NFT_TABLE_F_* */
+	uint64_t handles;
+	struct store_blob *userdata;
+	struct store_list chains, sets, objects, flowtables;
+};
+
+/** A chain; a base chain if based. */
+struct store_chain {
+	struct store_item item;
+	char name[STORE_NAME];
+	struct store_table *table;
+	struct store_list rules;
+	uint32_t flags;
+	struct store_blob *userdata;
+	bool based;
+	bool binding; /**< made for one rule's `jump { }`, dies with it */
+	uint8_t kind; /**< enum nft_chain_kind */
+	uint8_t hook; /**< NF_INET_* */
+	int32_t priority;
+	uint32_t policy;     /**< NF_ACCEPT or NF_DROP */
+	uint64_t registered; /**< counts up; at equal priority the highest runs first */
+	uint32_t number;     /**< the loader's */
+	uint8_t reach_level; /**< how deep it is reached, plus one; 0: not at all */
+	uint8_t reach_hooks; /**< from which enum hook, bits */
+	uint8_t reach_kinds; /**< from which enum nft_chain_kind */
+};
+
+/** What a rule or an element holds on to. */
+struct store_refs {
+	struct store_item **items;
+	uint32_t count;
+};
+
+/** A rule. */
+struct store_rule {
+	struct store_item item;
+	struct store_chain *chain;
+	struct store_blob *exprs; /**< NFTA_RULE_EXPRESSIONS, names resolved */
+	struct store_blob *userdata;
+	struct store_refs refs;
+	uint32_t *states; /**< in the order in which expressions ask */
+	uint8_t *state_kinds;
+	uint32_t state_count;
+	struct nft_count *base; /**< by state: what its counter began with */
+	uint32_t batch_seq;	/**< while its batch is open: for the blame */
+	uint32_t batch_id;	/**< NFTA_RULE_ID, the same */
+	bool fresh;
+};
+
+/** A set or map. */
+struct store_set {
+	struct store_item item;
+	char name[STORE_NAME];
+	struct store_table *table;
+	struct store_blob *attrs; /**< all but table, name, id and handle, as they came */
+	uint32_t flags;		  /**< NFT_SET_* */
+	uint32_t key_len, data_len;
+	bool verdicts;
+	uint32_t size; /**< most elements, 0: any number */
+	struct store_list elems;
+	uint32_t batch_id; /**< NFTA_SET_ID while its batch is open, else 0 */
+	uint32_t number;   /**< the loader's */
+};
+
+/** An element. */
+struct store_elem {
+	struct store_item item;
+	struct store_set *set;
+	struct store_blob *attrs; /**< of its NFTA_LIST_ELEM */
+	uint8_t key[NFT_DATA_MAX];
+	bool end, catchall;
+	uint8_t data[NFT_DATA_MAX];
+	int32_t code; /**< verdict maps */
+	struct store_chain *chain;
+	struct store_refs refs;
+};
+
+/** A named object: a counter. */
+struct store_object {
+	struct store_item item;
+	char name[STORE_NAME];
+	struct store_table *table;
+	uint32_t type;
+	struct store_blob *userdata;
+	uint32_t state;
+	struct nft_count base; /**< what it began with */
+	struct nft_count zero; /**< what it had counted when it was reset */
+};
+
+/** A flowtable. */
+struct store_flowtable {
+	struct store_item item;
+	char name[STORE_NAME];
+	struct store_table *table;
+	uint32_t flags;
+	uint32_t priority;	    /**< as it came: network order's value */
+	struct store_blob *devices; /**< attributes NFTA_DEVICE_NAME */
+	uint32_t place;		    /**< the loader's */
+};
+
+/** A change in the log. */
+struct store_change {
+	enum { STORE_ADDED, STORE_REMOVED, STORE_FIELD, STORE_SWAPPED } op;
+	struct store_item *item;
+	void *field; /**< STORE_FIELD: what to put back, its bytes */
+	uint8_t old[STORE_NAME];
+	uint32_t old_len;
+	uint16_t flags; /**< NLM_F_* of the message that made it */
+	bool echo;
+	uint32_t seq;
+};
+
+/** The store. */
+struct store {
+	struct store_list tables;
+	struct nft_states *states;
+	uint32_t generation; /**< grows with every commit that changes something */
+	uint64_t table_handles;
+	uint64_t registrations;
+	struct store_change *log;
+	uint32_t log_count, log_room;
+};
+
+/** Create over states that the caller owns. @return NULL without memory */
+struct store *store_new(struct nft_states *states);
+/** Free with everything in it. */
+void store_free(struct store *store);
+
+/** Find by name; NULL. */
+struct store_table *store_table(const struct store *store, uint8_t family, const char *name);
+struct store_chain *store_chain(const struct store_table *table, const char *name);
+struct store_set *store_set(const struct store_table *table, const char *name);
+struct store_object *store_object(const struct store_table *table, const char *name, uint32_t type);
+struct store_flowtable *store_flowtable(const struct store_table *table, const char *name);
+/** Find by handle; NULL. */
+struct store_item *store_by_handle(const struct store_list *list, uint64_t handle);
+/** The element that is equal to a key: its bytes, end flag, catch-all; NULL. */
+struct store_elem *store_elem(const struct store_set *set, const struct store_elem *key);
+
+/** A new item, zeroed, in no list. @return NULL without memory */
+void *store_item_new(enum store_kind kind);
+/** Free one that is in no list and in no log. */
+void store_item_free(struct store *store, struct store_item *item);
+
+/** Make a list ready; its items are compared by this, or not at all. */
+void store_list_init(struct store_list *list, int (*compare)(const void *, const void *));
+/**
+ * Link an item: before another, or at the end for NULL; and log it.
+ * @return 0, or -ENOMEM: the item is the caller's still
+ */
+int store_add(struct store *store, struct store_list *list, struct store_item *item,
+	struct store_item *before);
+/** Unlink an item with what hangs below it, and log it. @return 0 or -ENOMEM */
+int store_remove(struct store *store, struct store_item *item);
+/** Log a field's value before it is changed. @return 0 or -ENOMEM */
+int store_save(struct store *store, struct store_item *item, void *field, size_t len);
+/**
+ * Put a blob in another's place and log it: the old one is freed at the commit,
+ * the new one by an undo.
+ * @return 0 or -ENOMEM: the new one is the caller's still
+ */
+int store_swap(struct store *store, struct store_item *item, struct store_blob **at,
+	struct store_blob *blob);
+/** Change a name, which is the key of the item's list, and log it. @return 0 or -ENOMEM */
+int store_rename(struct store *store, struct store_item *item, char *name, const char *to);
+/** Hold on to an item. @return 0 or -ENOMEM */
+int store_ref(struct store_refs *refs, struct store_item *item);
+
+/** Take back all changes logged after a mark (log_count as it was). */
+void store_undo(struct store *store, uint32_t mark);
+/**
+ * Forget the log: what it removed is freed, its states by the second call.
+ * @param gone receives the items removed; store_gone() frees them once no worker
+ *   has a program that names their states
+ */
+struct store_gone;
+struct store_gone *store_commit(struct store *store);
+void store_gone(struct store *store, struct store_gone *gone);
+
+/** A copy of bytes. @return NULL without memory */
+struct store_blob *store_blob(const void *data, size_t len);
+
+/** Names of chain types as netlink has them. @return 0: no such type */
+unsigned int store_chain_kind(const char *type);
+const char *store_chain_type(unsigned int kind);
+
+#define store_for_each(item, list)                                                                 \
+	for (struct store_item *item = (list)->first; item != NULL; item = item->next)
+
+#endif

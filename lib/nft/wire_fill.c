@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What messages say of the store's items (nf_tables_fill_*_info).
+ */
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "wire_priv.h"
+
+static const struct store_table *
+table_of(const struct store_item *item)
+{
+	switch (item->kind) {
+	case STORE_TABLE: return (const struct store_table *)item;
+	case STORE_CHAIN: return ((const struct store_chain *)item)->table;
+	case STORE_RULE: return ((const struct store_rule *)item)->chain->table;
+	case STORE_SET: return ((const struct store_set *)item)->table;
+	case STORE_ELEM: return ((const struct store_elem *)item)->set->table;
+	case STORE_OBJECT: return ((const struct store_object *)item)->table;
+	default: return ((const struct store_flowtable *)item)->table;
+	}
+}
+
+uint8_t
+wire_family(const struct store_item *item)
+{
+	return table_of(item)->family;
+}
+
+uint16_t
+wire_new_type(uint8_t kind)
+{
+	static const uint16_t types[] = {
+		[STORE_TABLE] = NFT_MSG_NEWTABLE,
+		[STORE_CHAIN] = NFT_MSG_NEWCHAIN,
+		[STORE_RULE] = NFT_MSG_NEWRULE,
+		[STORE_SET] = NFT_MSG_NEWSET,
+		[STORE_ELEM] = NFT_MSG_NEWSETELEM,
+		[STORE_OBJECT] = NFT_MSG_NEWOBJ,
+		[STORE_FLOWTABLE] = NFT_MSG_NEWFLOWTABLE,
+	};
+
+	return types[kind];
+}
+
+uint16_t
+wire_del_type(uint8_t kind)
+{
+	static const uint16_t types[] = {
+		[STORE_TABLE] = NFT_MSG_DELTABLE,
+		[STORE_CHAIN] = NFT_MSG_DELCHAIN,
+		[STORE_RULE] = NFT_MSG_DELRULE,
+		[STORE_SET] = NFT_MSG_DELSET,
+		[STORE_ELEM] = NFT_MSG_DELSETELEM,
+		[STORE_OBJECT] = NFT_MSG_DELOBJ,
+		[STORE_FLOWTABLE] = NFT_MSG_DELFLOWTABLE,
+	};
+
+	return types[kind];
+}
+
+static void
+put_userdata(struct nlmsghdr *nlh, uint16_t type, const struct store_blob *blob)
+{
+	if (blob != NULL)
+		mnl_attr_put(nlh, type, blob->len, blob->data);
+}
+
+static void
+fill_table(struct nlmsghdr *nlh, const struct store_table *table)
+{
+	mnl_attr_put_strz(nlh, NFTA_TABLE_NAME, table->name);
+	mnl_attr_put_u32(nlh, NFTA_TABLE_FLAGS, htonl(table->flags));
+	mnl_attr_put_u32(nlh, NFTA_TABLE_USE,
+		htonl(table->chains.count + table->sets.count + table->objects.count +
+			table->flowtables.count));
+	wire_put_u64(nlh, NFTA_TABLE_HANDLE, table->item.handle);
+	put_userdata(nlh, NFTA_TABLE_USERDATA, table->userdata);
+}
+
+static void
+fill_chain(struct nlmsghdr *nlh, const struct store_chain *chain)
+{
+	struct nlattr *nest;
+
+	mnl_attr_put_strz(nlh, NFTA_CHAIN_TABLE, chain->table->name);
+	wire_put_u64(nlh, NFTA_CHAIN_HANDLE, chain->item.handle);
+	mnl_attr_put_strz(nlh, NFTA_CHAIN_NAME, chain->name);
+	if (chain->based) {
+		nest = mnl_attr_nest_start(nlh, NFTA_CHAIN_HOOK);
+		mnl_attr_put_u32(nlh, NFTA_HOOK_HOOKNUM, htonl(chain->hook));
+		mnl_attr_put_u32(nlh, NFTA_HOOK_PRIORITY, htonl((uint32_t)chain->priority));
+		mnl_attr_nest_end(nlh, nest);
+		mnl_attr_put_u32(nlh, NFTA_CHAIN_POLICY, htonl(chain->policy));
+		mnl_attr_put_strz(nlh, NFTA_CHAIN_TYPE, store_chain_type(chain->kind));
+	}
+	if (chain->flags != 0)
+		mnl_attr_put_u32(nlh, NFTA_CHAIN_FLAGS, htonl(chain->flags));
+	mnl_attr_put_u32(nlh, NFTA_CHAIN_USE, htonl(chain->rules.count + chain->item.use));
+	put_userdata(nlh, NFTA_CHAIN_USERDATA, chain->userdata);
+}
+
+static void
+fill_rule(struct nft_wire *wire, struct nlmsghdr *nlh, const struct store_rule *rule)
+{
+	const struct store_item *before = rule->item.linked ? rule->item.prev : NULL;
+
+	mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, rule->chain->table->name);
+	mnl_attr_put_strz(nlh, NFTA_RULE_CHAIN, rule->chain->name);
+	wire_put_u64(nlh, NFTA_RULE_HANDLE, rule->item.handle);
+	if (before != NULL)
+		wire_put_u64(nlh, NFTA_RULE_POSITION, before->handle);
+	wire_fill_exprs(wire, nlh, rule);
+	put_userdata(nlh, NFTA_RULE_USERDATA, rule->userdata);
+}
+
+static void
+fill_set(struct nlmsghdr *nlh, const struct store_set *set)
+{
+	mnl_attr_put_strz(nlh, NFTA_SET_TABLE, set->table->name);
+	mnl_attr_put_strz(nlh, NFTA_SET_NAME, set->name);
+	wire_put_u64(nlh, NFTA_SET_HANDLE, set->item.handle);
+	wire_put_raw(nlh, set->attrs);
+}
+
+static void
+fill_elem(struct nlmsghdr *nlh, const struct store_elem *elem)
+{
+	struct nlattr *list, *nest;
+
+	mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_TABLE, elem->set->table->name);
+	mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_SET, elem->set->name);
+	list = mnl_attr_nest_start(nlh, NFTA_SET_ELEM_LIST_ELEMENTS);
+	nest = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);
+	wire_put_raw(nlh, elem->attrs);
+	mnl_attr_nest_end(nlh, nest);
+	mnl_attr_nest_end(nlh, list);
+}
+
+static void
+fill_object(struct nft_wire *wire, struct nlmsghdr *nlh, const struct store_object *object)
+{
+	struct nft_count now = wire->backend->read(wire->backend->ctx, object->state);
+	struct nlattr *nest;
+
+	mnl_attr_put_strz(nlh, NFTA_OBJ_TABLE, object->table->name);
+	mnl_attr_put_strz(nlh, NFTA_OBJ_NAME, object->name);
+	mnl_attr_put_u32(nlh, NFTA_OBJ_TYPE, htonl(object->type));
+	mnl_attr_put_u32(nlh, NFTA_OBJ_USE, htonl(object->item.use));
+	wire_put_u64(nlh, NFTA_OBJ_HANDLE, object->item.handle);
+	nest = mnl_attr_nest_start(nlh, NFTA_OBJ_DATA);
+	wire_put_u64(nlh, NFTA_COUNTER_BYTES, object->base.bytes + now.bytes - object->zero.bytes);
+	wire_put_u64(nlh, NFTA_COUNTER_PACKETS,
+		object->base.packets + now.packets - object->zero.packets);
+	mnl_attr_nest_end(nlh, nest);
+	put_userdata(nlh, NFTA_OBJ_USERDATA, object->userdata);
+}
+
+static void
+fill_flowtable(struct nlmsghdr *nlh, const struct store_flowtable *ft)
+{
+	struct nlattr *hook, *devices;
+
+	mnl_attr_put_strz(nlh, NFTA_FLOWTABLE_TABLE, ft->table->name);
+	mnl_attr_put_strz(nlh, NFTA_FLOWTABLE_NAME, ft->name);
+	wire_put_u64(nlh, NFTA_FLOWTABLE_HANDLE, ft->item.handle);
+	mnl_attr_put_u32(nlh, NFTA_FLOWTABLE_USE, htonl(ft->item.use));
+	mnl_attr_put_u32(nlh, NFTA_FLOWTABLE_FLAGS, htonl(ft->flags));
+	hook = mnl_attr_nest_start(nlh, NFTA_FLOWTABLE_HOOK);
+	mnl_attr_put_u32(nlh, NFTA_FLOWTABLE_HOOK_NUM, htonl(0 /* ingress */));
+	mnl_attr_put_u32(nlh, NFTA_FLOWTABLE_HOOK_PRIORITY, htonl(ft->priority));
+	devices = mnl_attr_nest_start(nlh, NFTA_FLOWTABLE_HOOK_DEVS);
+	wire_put_raw(nlh, ft->devices);
+	mnl_attr_nest_end(nlh, devices);
+	mnl_attr_nest_end(nlh, hook);
+}
+
+void
+wire_fill(struct nft_wire *wire, struct nlmsghdr *nlh, const struct store_item *item)
+{
+	switch (item->kind) {
+	case STORE_TABLE: fill_table(nlh, (const struct store_table *)item); break;
+	case STORE_CHAIN: fill_chain(nlh, (const struct store_chain *)item); break;
+	case STORE_RULE: fill_rule(wire, nlh, (const struct store_rule *)item); break;
+	case STORE_SET: fill_set(nlh, (const struct store_set *)item); break;
+	case STORE_ELEM: fill_elem(nlh, (const struct store_elem *)item); break;
+	case STORE_OBJECT: fill_object(wire, nlh, (const struct store_object *)item); break;
+	default: fill_flowtable(nlh, (const struct store_flowtable *)item); break;
+	}
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The messages' side from inside: a message being handled, what fills answers.
+ */
+#ifndef SHUNT_NFT_WIRE_PRIV_H
+#define SHUNT_NFT_WIRE_PRIV_H
+
+#include "nft_wire.h"
+#include "store.h"
+
+#include <linux/netfilter/nfnetlink.h>
+
+/* Attributes above have no message that knows them. */
+#define WIRE_ATTRS 32
+/* Bytes of the largest message that is built: its nests end at 64 KiB. */
+#define WIRE_SCRATCH (256 * 1024)
+
+struct nft_wire {
+	struct store *store;
+	const struct nft_backend *backend;
+	struct nft_client *clients;
+	struct nft_client *committing; /* whose batch is being put in force; may be gone: busy */
+	bool busy;
+	struct store_gone *gone; /* what that batch removed */
+	uint8_t *scratch;
+};
+
+struct nft_client {
+	struct nft_client *next;
+	struct nft_wire *wire;
+	nft_send_t send;
+	void *ctx;
+	uint32_t groups;
+	void (*done)(void *ctx); /* of the request that is not answered yet */
+	void *done_ctx;
+	void *waiting; /* that request, while another client's commit is under way */
+	size_t waiting_len;
+	/* A dump's datagram as it fills up. */
+	uint8_t *dump;
+	size_t dump_len;
+};
+
+/* A message being handled. */
+struct wire_msg {
+	struct nft_wire *wire;
+	struct nft_client *client;
+	const struct nlmsghdr *nlh;
+	uint8_t family;
+	const struct nlattr *attrs[WIRE_ATTRS + 1];
+	const void *bad; /* on failure: the attribute at fault in the request, or NULL */
+};
+
+/* A failure with an attribute to blame. */
+static inline int
+wire_refuse(struct wire_msg *msg, const void *bad, int err)
+{
+	msg->bad = bad;
+	return err;
+}
+
+/* Sort a nest's attributes by type; unknown ones and those out of bounds are refused. */
+int wire_attrs(struct wire_msg *msg, const struct nlattr *nest, const struct nlattr **out, int max);
+/* Typed attributes: 0, or -EINVAL with the blame. */
+int wire_u32(struct wire_msg *msg, const struct nlattr *attr, uint32_t *value);
+int wire_u64(struct wire_msg *msg, const struct nlattr *attr, uint64_t *value);
+int wire_name(struct wire_msg *msg, const struct nlattr *attr, char name[STORE_NAME]);
+/* The table that an attribute names: -ENOENT. */
+int wire_find_table(struct wire_msg *msg, const struct nlattr *attr, struct store_table **table);
+/* The same of a chain in it. */
+int wire_find_chain(struct wire_msg *msg, const struct store_table *table,
+	const struct nlattr *attr, struct store_chain **chain);
+
+/* Changes, by message. 0 or a negative errno with msg->bad. */
+int wire_new_table(struct wire_msg *msg);
+int wire_del_table(struct wire_msg *msg);
+int wire_new_chain(struct wire_msg *msg);
+int wire_del_chain(struct wire_msg *msg);
+int wire_new_rule(struct wire_msg *msg);
+int wire_del_rule(struct wire_msg *msg);
+int wire_new_set(struct wire_msg *msg);
+int wire_del_set(struct wire_msg *msg);
+int wire_new_elem(struct wire_msg *msg);
+int wire_del_elem(struct wire_msg *msg);
+int wire_new_object(struct wire_msg *msg);
+int wire_del_object(struct wire_msg *msg);
+int wire_new_flowtable(struct wire_msg *msg);
+int wire_del_flowtable(struct wire_msg *msg);
+
+/* Questions: they send. */
+void wire_get(struct wire_msg *msg);
+void wire_links(struct wire_msg *msg);
+
+/* Begin a message in the scratch buffer. */
+struct nlmsghdr *wire_begin(
+	struct nft_wire *wire, uint16_t type, uint16_t flags, uint32_t seq, uint8_t family);
+/* What a message says of an item, its names included. */
+void wire_fill(struct nft_wire *wire, struct nlmsghdr *nlh, const struct store_item *item);
+uint8_t wire_family(const struct store_item *item);
+uint16_t wire_new_type(uint8_t kind);
+uint16_t wire_del_type(uint8_t kind);
+/* A rule's expressions with counters as they are now; wire_rule.c. */
+void wire_fill_exprs(struct nft_wire *wire, struct nlmsghdr *nlh, const struct store_rule *rule);
+/* The expression of a rule's message by its number, for the blame. */
+const void *wire_expr_at(const struct nlmsghdr *nlh, int expr);
+/* Append attributes as they came. */
+void wire_put_raw(struct nlmsghdr *nlh, const struct store_blob *blob);
+void wire_put_u64(struct nlmsghdr *nlh, uint16_t type, uint64_t value);
+
+/* Answers. */
+void wire_error(struct nft_client *client, const struct nlmsghdr *nlh, int err, const void *bad);
+void wire_send(struct nft_client *client, const struct nlmsghdr *nlh, bool event);
+/* Add a message to a client's dump; end it. */
+void wire_dump(struct nft_client *client, const struct nlmsghdr *nlh);
+void wire_dump_end(struct nft_client *client, const struct nlmsghdr *request);
+
+/* The key of an element that a client asks for; wire_elem.c. */
+int wire_elem_key(struct wire_msg *msg, const struct nlattr *nest, struct store_elem *key);
+
+/* wire_events.c: tell monitors, and the client that asked for an echo, of the log's changes. */
+void wire_events(struct nft_wire *wire, struct nft_client *client, bool echo_generation);
+
+/* What a message says of the generation. */
+void wire_fill_generation(const struct nft_wire *wire, struct nlmsghdr *nlh);
+
+#endif

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Sets and maps (nf_tables_newset, nf_tables_delset).
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "wire_priv.h"
+
+/* The flags of sets that are built; more words are in linux/netfilter/nf_tables.h. */
+#define FLAGS                                                                                      \
+	(NFT_SET_ANONYMOUS | NFT_SET_CONSTANT | NFT_SET_INTERVAL | NFT_SET_MAP | NFT_SET_CONCAT)
+
+/* What a set is, by its attributes. */
+static int
+parse_set(struct wire_msg *msg, struct store_set *set)
+{
+	const struct nlattr *const *attrs = msg->attrs;
+	uint32_t type = 0;
+	int rc = 0;
+
+	if (attrs[NFTA_SET_FLAGS] != NULL)
+		rc = wire_u32(msg, attrs[NFTA_SET_FLAGS], &set->flags);
+	if (rc == 0)
+		rc = wire_u32(msg, attrs[NFTA_SET_KEY_LEN], &set->key_len);
+	if (rc == 0 && (set->key_len == 0 || set->key_len > NFT_DATA_MAX))
+		rc = wire_refuse(msg, attrs[NFTA_SET_KEY_LEN], -EINVAL);
+	/* Timeouts, elements that packets add, objects as data: not built yet. */
+	if (rc == 0 && (set->flags & ~(uint32_t)FLAGS))
+		rc = wire_refuse(msg, attrs[NFTA_SET_FLAGS], -EOPNOTSUPP);
+	/* Nor ranges of concatenations. */
+	if (rc == 0 && (set->flags & NFT_SET_CONCAT) && (set->flags & NFT_SET_INTERVAL))
+		rc = wire_refuse(msg, attrs[NFTA_SET_FLAGS], -EOPNOTSUPP);
+	for (int i = 0; rc == 0 && i <= NFTA_SET_MAX; i++)
+		if (attrs[i] != NULL &&
+			(i == NFTA_SET_TIMEOUT || i == NFTA_SET_EXPR || i == NFTA_SET_EXPRESSIONS))
+			rc = wire_refuse(msg, attrs[i], -EOPNOTSUPP);
+	if (rc == 0 && attrs[NFTA_SET_DATA_TYPE] != NULL) {
+		if (!(set->flags & NFT_SET_MAP))
+			return wire_refuse(msg, attrs[NFTA_SET_DATA_TYPE], -EINVAL);
+		rc = wire_u32(msg, attrs[NFTA_SET_DATA_TYPE], &type);
+		set->verdicts = type == NFT_DATA_VERDICT;
+		set->data_len = 16;
+		if (rc == 0 && !set->verdicts)
+			rc = wire_u32(msg, attrs[NFTA_SET_DATA_LEN], &set->data_len);
+		if (rc == 0 && (set->data_len == 0 || set->data_len > NFT_DATA_MAX))
+			rc = wire_refuse(msg, attrs[NFTA_SET_DATA_LEN], -EINVAL);
+	} else if (rc == 0 && (set->flags & NFT_SET_MAP)) {
+		rc = wire_refuse(msg, NULL, -EINVAL);
+	}
+	return rc;
+}
+
+static int
+parse_desc(struct wire_msg *msg, struct store_set *set)
+{
+	const struct nlattr *desc[NFTA_SET_DESC_MAX + 1];
+	int rc;
+
+	if (msg->attrs[NFTA_SET_DESC] == NULL)
+		return 0;
+	rc = wire_attrs(msg, msg->attrs[NFTA_SET_DESC], desc, NFTA_SET_DESC_MAX);
+	if (rc == 0 && desc[NFTA_SET_DESC_SIZE] != NULL)
+		rc = wire_u32(msg, desc[NFTA_SET_DESC_SIZE], &set->size);
+	return rc;
+}
+
+/* Its attributes as they came, but for names, id and handle; a verdict's length is filled in. */
+static int
+keep_attrs(struct wire_msg *msg, struct store_set *set)
+{
+	struct nlmsghdr *out = mnl_nlmsg_put_header(msg->wire->scratch);
+
+	for (int i = 0; i <= NFTA_SET_MAX; i++) {
+		const struct nlattr *attr = msg->attrs[i];
+
+		if (attr == NULL || i == NFTA_SET_TABLE || i == NFTA_SET_NAME || i == NFTA_SET_ID ||
+			i == NFTA_SET_HANDLE || i == NFTA_SET_DATA_LEN)
+			continue;
+		mnl_attr_put(out, attr->nla_type, mnl_attr_get_payload_len(attr),
+			mnl_attr_get_payload(attr));
+	}
+	if (set->flags & NFT_SET_MAP)
+		mnl_attr_put_u32(out, NFTA_SET_DATA_LEN, htonl(set->data_len));
+	set->attrs = store_blob(mnl_nlmsg_get_payload(out), mnl_nlmsg_get_payload_len(out));
+	return set->attrs != NULL ? 0 : -ENOMEM;
+}
+
+/* A name with %d gets the lowest number that is free (nf_tables_set_alloc_name). */
+static int
+choose_name(struct wire_msg *msg, const struct store_table *table, char name[STORE_NAME])
+{
+	char *percent = strchr(name, '%'), pattern[STORE_NAME];
+	size_t before;
+
+	if (percent == NULL)
+		return 0;
+	if (strcmp(percent, "%d") != 0)
+		return wire_refuse(msg, msg->attrs[NFTA_SET_NAME], -EINVAL);
+	before = (size_t)(percent - name);
+	memcpy(pattern, name, before);
+	for (unsigned int i = 0; i < UINT32_MAX; i++) {
+		memset(name, 0, STORE_NAME);
+		memcpy(name, pattern, before);
+		snprintf(name + before, STORE_NAME - before, "%u", i);
+		if (store_set(table, name) == NULL)
+			return 0;
+	}
+	return -ENFILE;
+}
+
+static int
+create_set(struct wire_msg *msg, struct store_table *table, char name[STORE_NAME])
+{
+	struct store *store = msg->wire->store;
+	struct store_set *set = store_item_new(STORE_SET);
+	int rc;
+
+	if (set == NULL)
+		return -ENOMEM;
+	set->table = table;
+	rc = parse_set(msg, set);
+	if (rc == 0)
+		rc = parse_desc(msg, set);
+	if (rc == 0)
+		rc = wire_u32(msg, msg->attrs[NFTA_SET_ID], &set->batch_id);
+	if (rc == 0)
+		rc = choose_name(msg, table, name);
+	memcpy(set->name, name, sizeof(set->name));
+	if (rc == 0)
+		rc = keep_attrs(msg, set);
+	if (rc == 0) {
+		set->item.handle = ++table->handles;
+		rc = store_add(store, &table->sets, &set->item, NULL);
+	}
+	if (rc != 0)
+		store_item_free(store, &set->item);
+	return rc;
+}
+
+int
+wire_new_set(struct wire_msg *msg)
+{
+	struct store_table *table;
+	struct store_set *set, asked = {0};
+	char name[STORE_NAME];
+	int rc = wire_find_table(msg, msg->attrs[NFTA_SET_TABLE], &table);
+
+	if (rc == 0)
+		rc = wire_name(msg, msg->attrs[NFTA_SET_NAME], name);
+	if (rc != 0)
+		return rc;
+	set = store_set(table, name);
+	if (set == NULL)
+		return create_set(msg, table, name);
+	if (msg->nlh->nlmsg_flags & NLM_F_EXCL)
+		return wire_refuse(msg, msg->attrs[NFTA_SET_NAME], -EEXIST);
+	if (msg->nlh->nlmsg_flags & NLM_F_REPLACE)
+		return -EOPNOTSUPP;
+	rc = parse_set(msg, &asked);
+	if (rc == 0 && (asked.flags != set->flags || asked.key_len != set->key_len ||
+			       asked.data_len != set->data_len || asked.verdicts != set->verdicts))
+		rc = wire_refuse(msg, msg->attrs[NFTA_SET_NAME], -EEXIST);
+	/* It is known in this batch by its id, too. */
+	if (rc == 0)
+		rc = store_save(msg->wire->store, &set->item, &set->batch_id, sizeof(uint32_t));
+	return rc != 0 ? rc : wire_u32(msg, msg->attrs[NFTA_SET_ID], &set->batch_id);
+}
+
+int
+wire_del_set(struct wire_msg *msg)
+{
+	const struct nlattr *by = msg->attrs[NFTA_SET_HANDLE];
+	struct store_set *set = NULL;
+	struct store_table *table;
+	char name[STORE_NAME];
+	uint64_t handle;
+	int rc = wire_find_table(msg, msg->attrs[NFTA_SET_TABLE], &table);
+
+	if (rc == 0 && by != NULL) {
+		rc = wire_u64(msg, by, &handle);
+		if (rc == 0)
+			set = (struct store_set *)store_by_handle(&table->sets, handle);
+	} else if (rc == 0) {
+		by = msg->attrs[NFTA_SET_NAME];
+		rc = wire_name(msg, by, name);
+		if (rc == 0)
+			set = store_set(table, name);
+	}
+	if (rc != 0)
+		return rc;
+	if (set == NULL)
+		return wire_refuse(msg, by, -ENOENT);
+	if (set->item.use != 0 || ((msg->nlh->nlmsg_flags & NLM_F_NONREC) && set->elems.count != 0))
+		return wire_refuse(msg, by, -EBUSY);
+	return store_remove(msg->wire->store, &set->item);
+}

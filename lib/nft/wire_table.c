@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Tables and chains (nf_tables_newtable, nf_tables_newchain and their like).
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
+#include "wire_priv.h"
+
+static bool
+family_built(uint8_t family)
+{
+	return family == NFPROTO_IPV4 || family == NFPROTO_IPV6 || family == NFPROTO_INET;
+}
+
+/* Userdata as it came; NULL and 0 without. */
+static int
+keep(struct wire_msg *msg, const struct nlattr *attr, struct store_blob **out)
+{
+	*out = NULL;
+	if (attr == NULL)
+		return 0;
+	*out = store_blob(mnl_attr_get_payload(attr), mnl_attr_get_payload_len(attr));
+	return *out != NULL ? 0 : wire_refuse(msg, NULL, -ENOMEM);
+}
+
+int
+wire_new_table(struct wire_msg *msg)
+{
+	struct store *store = msg->wire->store;
+	struct store_table *table;
+	char name[STORE_NAME];
+	uint32_t flags = 0;
+	int rc = wire_name(msg, msg->attrs[NFTA_TABLE_NAME], name);
+
+	if (rc == 0 && !family_built(msg->family))
+		rc = wire_refuse(msg, NULL, -EOPNOTSUPP);
+	if (rc == 0 && msg->attrs[NFTA_TABLE_FLAGS] != NULL)
+		rc = wire_u32(msg, msg->attrs[NFTA_TABLE_FLAGS], &flags);
+	/* A table that dies with its client is not built yet. */
+	if (rc == 0 && (flags & ~(uint32_t)NFT_TABLE_F_DORMANT))
+		rc = wire_refuse(msg, msg->attrs[NFTA_TABLE_FLAGS], -EOPNOTSUPP);
+	if (rc != 0)
+		return rc;
+	table = store_table(store, msg->family, name);
+	if (table != NULL) {
+		if (msg->nlh->nlmsg_flags & NLM_F_EXCL)
+			return wire_refuse(msg, msg->attrs[NFTA_TABLE_NAME], -EEXIST);
+		if (msg->attrs[NFTA_TABLE_FLAGS] == NULL || table->flags == flags)
+			return 0;
+		rc = store_save(store, &table->item, &table->flags, sizeof(table->flags));
+		table->flags = rc == 0 ? flags : table->flags;
+		return rc;
+	}
+	table = store_item_new(STORE_TABLE);
+	if (table == NULL)
+		return -ENOMEM;
+	memcpy(table->name, name, sizeof(name));
+	table->family = msg->family;
+	table->flags = flags;
+	table->item.handle = ++store->table_handles;
+	rc = keep(msg, msg->attrs[NFTA_TABLE_USERDATA], &table->userdata);
+	if (rc == 0)
+		rc = store_add(store, &store->tables, &table->item, NULL);
+	if (rc != 0)
+		store_item_free(store, &table->item);
+	return rc;
+}
+
+int
+wire_del_table(struct wire_msg *msg)
+{
+	struct store *store = msg->wire->store;
+	struct store_table *table;
+	uint64_t handle;
+	int rc;
+
+	if (msg->attrs[NFTA_TABLE_HANDLE] != NULL) {
+		rc = wire_u64(msg, msg->attrs[NFTA_TABLE_HANDLE], &handle);
+		if (rc != 0)
+			return rc;
+		table = (struct store_table *)store_by_handle(&store->tables, handle);
+		if (table == NULL)
+			return wire_refuse(msg, msg->attrs[NFTA_TABLE_HANDLE], -ENOENT);
+		return store_remove(store, &table->item);
+	}
+	if (msg->attrs[NFTA_TABLE_NAME] != NULL) {
+		rc = wire_find_table(msg, msg->attrs[NFTA_TABLE_NAME], &table);
+		return rc != 0 ? rc : store_remove(store, &table->item);
+	}
+	/* Without a name: all of the family, or all (nft_flush). */
+	for (struct store_item *item = store->tables.first, *next; item != NULL; item = next) {
+		next = item->next;
+		if (msg->family != NFPROTO_UNSPEC &&
+			((struct store_table *)item)->family != msg->family)
+			continue;
+		rc = store_remove(store, item);
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* --- chains */
+
+/* A base chain's place, as a message says it. */
+struct place {
+	uint32_t hook;
+	int32_t priority;
+	unsigned int kind;
+};
+
+#define ROUTE_HOOKS (1U << NF_INET_LOCAL_OUT)
+#define NAT_HOOKS                                                                                  \
+	(1U << NF_INET_PRE_ROUTING | 1U << NF_INET_LOCAL_IN | 1U << NF_INET_LOCAL_OUT |            \
+		1U << NF_INET_POST_ROUTING)
+
+/* nft_chain_parse_hook: what the chain's type may be, and where. */
+static int
+parse_place(struct wire_msg *msg, struct place *place)
+{
+	const struct nlattr *hook[NFTA_HOOK_MAX + 1];
+	char type[STORE_NAME] = "filter";
+	uint32_t priority;
+	int rc = wire_attrs(msg, msg->attrs[NFTA_CHAIN_HOOK], hook, NFTA_HOOK_MAX);
+
+	if (rc == 0 && (hook[NFTA_HOOK_HOOKNUM] == NULL || hook[NFTA_HOOK_PRIORITY] == NULL))
+		rc = wire_refuse(msg, NULL, -ENOENT);
+	if (rc == 0)
+		rc = wire_u32(msg, hook[NFTA_HOOK_HOOKNUM], &place->hook);
+	if (rc == 0)
+		rc = wire_u32(msg, hook[NFTA_HOOK_PRIORITY], &priority);
+	if (rc == 0 && msg->attrs[NFTA_CHAIN_TYPE] != NULL)
+		rc = wire_name(msg, msg->attrs[NFTA_CHAIN_TYPE], type);
+	if (rc != 0)
+		return rc;
+	place->priority = (int32_t)priority;
+	place->kind = store_chain_kind(type);
+	if (place->kind == 0)
+		return wire_refuse(msg, msg->attrs[NFTA_CHAIN_TYPE], -ENOENT);
+	/* The ingress hook of family inet, and devices, are not built yet. */
+	if (place->hook >= NF_INET_NUMHOOKS || hook[NFTA_HOOK_DEV] != NULL ||
+		hook[NFTA_HOOK_DEVS] != NULL)
+		return wire_refuse(msg, NULL, -EOPNOTSUPP);
+	if (place->kind == NFT_KIND_NAT &&
+		(!(NAT_HOOKS & 1U << place->hook) || place->priority <= -200))
+		return wire_refuse(msg, NULL, -EOPNOTSUPP);
+	if (place->kind == NFT_KIND_ROUTE && !(ROUTE_HOOKS & 1U << place->hook))
+		return wire_refuse(msg, NULL, -EOPNOTSUPP);
+	return 0;
+}
+
+static int
+parse_policy(struct wire_msg *msg, bool based, uint32_t *policy)
+{
+	const struct nlattr *attr = msg->attrs[NFTA_CHAIN_POLICY];
+	int rc;
+
+	if (attr == NULL)
+		return 0;
+	if (!based)
+		return wire_refuse(msg, attr, -EOPNOTSUPP);
+	rc = wire_u32(msg, attr, policy);
+	if (rc == 0 && *policy != NF_ACCEPT && *policy != NF_DROP)
+		rc = wire_refuse(msg, attr, -EINVAL);
+	return rc;
+}
+
+/* nf_tables_updchain: the policy, and with a handle the name. */
+static int
+update_chain(struct wire_msg *msg, struct store_chain *chain)
+{
+	struct store *store = msg->wire->store;
+	uint32_t policy = chain->policy;
+	struct place place;
+	int rc;
+
+	if (msg->nlh->nlmsg_flags & NLM_F_REPLACE)
+		return wire_refuse(msg, NULL, -EOPNOTSUPP);
+	if (msg->attrs[NFTA_CHAIN_HOOK] != NULL) {
+		if (!chain->based)
+			return wire_refuse(msg, msg->attrs[NFTA_CHAIN_HOOK], -EEXIST);
+		rc = parse_place(msg, &place);
+		if (rc != 0)
+			return rc;
+		if (place.kind != chain->kind)
+			return wire_refuse(msg, msg->attrs[NFTA_CHAIN_TYPE], -EEXIST);
+		if (place.hook != chain->hook || place.priority != chain->priority)
+			return wire_refuse(msg, NULL, -EOPNOTSUPP);
+	}
+	rc = parse_policy(msg, chain->based, &policy);
+	if (rc == 0 && policy != chain->policy) {
+		rc = store_save(store, &chain->item, &chain->policy, sizeof(policy));
+		if (rc == 0)
+			chain->policy = policy;
+	}
+	return rc;
+}
+
+static int
+rename_chain(struct wire_msg *msg, struct store_chain *chain)
+{
+	struct store *store = msg->wire->store;
+	char name[STORE_NAME];
+	int rc = wire_name(msg, msg->attrs[NFTA_CHAIN_NAME], name);
+
+	if (rc != 0)
+		return rc;
+	if (store_chain(chain->table, name) != NULL)
+		return wire_refuse(msg, msg->attrs[NFTA_CHAIN_NAME], -EEXIST);
+	return store_rename(store, &chain->item, chain->name, name);
+}
+
+static int
+create_chain(struct wire_msg *msg, struct store_table *table, const char *name)
+{
+	struct store *store = msg->wire->store;
+	struct store_chain *chain = store_item_new(STORE_CHAIN);
+	struct place place = {0};
+	int rc = 0;
+
+	if (chain == NULL)
+		return -ENOMEM;
+	memcpy(chain->name, name, sizeof(chain->name));
+	chain->table = table;
+	chain->based = msg->attrs[NFTA_CHAIN_HOOK] != NULL;
+	chain->policy = NF_ACCEPT;
+	chain->item.handle = ++table->handles;
+	if (chain->based)
+		rc = parse_place(msg, &place);
+	if (rc == 0)
+		rc = parse_policy(msg, chain->based, &chain->policy);
+	if (rc == 0 && msg->attrs[NFTA_CHAIN_FLAGS] != NULL) {
+		uint32_t flags;
+
+		rc = wire_u32(msg, msg->attrs[NFTA_CHAIN_FLAGS], &flags);
+		/* Hardware offload of chains and binding chains are not built yet. */
+		if (rc == 0 && (flags & ~(uint32_t)NFT_CHAIN_BASE))
+			rc = wire_refuse(msg, msg->attrs[NFTA_CHAIN_FLAGS], -EOPNOTSUPP);
+	}
+	chain->flags = chain->based ? NFT_CHAIN_BASE : 0;
+	chain->hook = (uint8_t)place.hook;
+	chain->priority = place.priority;
+	chain->kind = (uint8_t)place.kind;
+	chain->registered = ++store->registrations;
+	store_list_init(&chain->rules, NULL);
+	if (rc == 0)
+		rc = keep(msg, msg->attrs[NFTA_CHAIN_USERDATA], &chain->userdata);
+	if (rc == 0)
+		rc = store_add(store, &table->chains, &chain->item, NULL);
+	if (rc != 0)
+		store_item_free(store, &chain->item);
+	return rc;
+}
+
+int
+wire_new_chain(struct wire_msg *msg)
+{
+	struct store_chain *chain;
+	struct store_table *table;
+	char name[STORE_NAME];
+	uint64_t handle;
+	int rc = wire_find_table(msg, msg->attrs[NFTA_CHAIN_TABLE], &table);
+
+	if (rc != 0)
+		return rc;
+	if (msg->attrs[NFTA_CHAIN_HANDLE] != NULL) {
+		rc = wire_u64(msg, msg->attrs[NFTA_CHAIN_HANDLE], &handle);
+		chain = rc == 0 ? (struct store_chain *)store_by_handle(&table->chains, handle)
+				: NULL;
+		if (chain == NULL)
+			return wire_refuse(msg, msg->attrs[NFTA_CHAIN_HANDLE], -ENOENT);
+		if (msg->attrs[NFTA_CHAIN_NAME] != NULL)
+			return rename_chain(msg, chain);
+		return update_chain(msg, chain);
+	}
+	/* Chains without a name (`jump { ... }`) are not built yet. */
+	if (msg->attrs[NFTA_CHAIN_NAME] == NULL)
+		return wire_refuse(msg, NULL, -EOPNOTSUPP);
+	rc = wire_name(msg, msg->attrs[NFTA_CHAIN_NAME], name);
+	if (rc != 0)
+		return rc;
+	chain = store_chain(table, name);
+	if (chain == NULL)
+		return create_chain(msg, table, name);
+	if (msg->nlh->nlmsg_flags & NLM_F_EXCL)
+		return wire_refuse(msg, msg->attrs[NFTA_CHAIN_NAME], -EEXIST);
+	return update_chain(msg, chain);
+}
+
+int
+wire_del_chain(struct wire_msg *msg)
+{
+	struct store_chain *chain;
+	struct store_table *table;
+	const struct nlattr *by;
+	uint64_t handle;
+	int rc = wire_find_table(msg, msg->attrs[NFTA_CHAIN_TABLE], &table);
+
+	if (rc != 0)
+		return rc;
+	/* Single devices of a chain. */
+	if (msg->attrs[NFTA_CHAIN_HOOK] != NULL)
+		return wire_refuse(msg, NULL, -EOPNOTSUPP);
+	by = msg->attrs[NFTA_CHAIN_HANDLE];
+	if (by != NULL) {
+		rc = wire_u64(msg, by, &handle);
+		chain = rc == 0 ? (struct store_chain *)store_by_handle(&table->chains, handle)
+				: NULL;
+		if (chain == NULL)
+			rc = wire_refuse(msg, by, -ENOENT);
+	} else {
+		by = msg->attrs[NFTA_CHAIN_NAME];
+		rc = wire_find_chain(msg, table, by, &chain);
+	}
+	if (rc != 0)
+		return rc;
+	if (chain->item.use != 0 ||
+		((msg->nlh->nlmsg_flags & NLM_F_NONREC) && chain->rules.count != 0)) {
+		uint32_t own = 0;
+
+		/* Jumps from its own rules go with them. */
+		store_for_each(item,
+			&chain->rules) for (uint32_t i = 0;
+					    i < ((struct store_rule *)item)->refs.count; i++) own +=
+			((struct store_rule *)item)->refs.items[i] == &chain->item;
+		if (own != chain->item.use || (msg->nlh->nlmsg_flags & NLM_F_NONREC))
+			return wire_refuse(msg, by, -EBUSY);
+	}
+	return store_remove(msg->wire->store, &chain->item);
+}
