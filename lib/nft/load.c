@@ -179,7 +179,7 @@ load_rule(struct loader *l, const struct store_chain *chain, struct store_rule *
 		.kinds = chain->reach_kinds,
 		.hooks = chain->reach_hooks};
 	const uint8_t *at = rule->exprs->data, *end = at + rule->exprs->len;
-	int rc, n = 0;
+	int rc;
 
 	rc = builder_rule(l->builder, chain->number, rule->item.handle, &place,
 		rule->state_count != 0 ? rule->states : (const uint32_t[]){0}, rule->state_count);
@@ -193,10 +193,10 @@ load_rule(struct loader *l, const struct store_chain *chain, struct store_rule *
 			data = NULL;
 		need_conntrack(l, mnl_attr_get_str(name));
 		rc = builder_expr(l->builder, mnl_attr_get_str(name), data, &bad);
+		/* It was fit when it came: what is wrong is where it is reached from. */
 		if (rc != 0)
-			*l->blame = (struct nft_blame){rule, n};
+			l->blame->rule = rule;
 		at += MNL_ALIGN(elem->nla_len);
-		n++;
 	}
 	l->ruleset->rule_count++;
 	return rc;
@@ -302,7 +302,7 @@ shift_blame(const struct store *store, struct nft_blame *blame)
 
 		if (store->log[i].op == STORE_ADDED && item->kind == STORE_RULE && item->linked &&
 			((struct store_rule *)item)->refs.count != 0) {
-			*blame = (struct nft_blame){(struct store_rule *)item, -1};
+			blame->rule = (struct store_rule *)item;
 			return;
 		}
 	}
@@ -339,7 +339,7 @@ nft_load(const struct store *store, const struct nft_env *env, struct nft_rulese
 	struct nft_asks asks = {&l, ask_set, ask_chain, ask_object};
 	int rc;
 
-	*blame = (struct nft_blame){NULL, -1};
+	blame->rule = NULL;
 	if (ruleset == NULL)
 		return -ENOMEM;
 	rc = nft_reach(store, &blame->rule);

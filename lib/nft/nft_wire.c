@@ -211,7 +211,7 @@ static bool
 commit(struct nft_client *client, const struct nlmsghdr *first, size_t len, bool echo_generation)
 {
 	struct nft_wire *wire = client->wire;
-	struct nft_blame blame = {NULL, -1};
+	struct nft_blame blame = {NULL};
 	int rc;
 
 	if (wire->store->log_count == 0)
@@ -220,10 +220,11 @@ commit(struct nft_client *client, const struct nlmsghdr *first, size_t len, bool
 	if (rc != 0) {
 		const struct nlmsghdr *at = first;
 
-		store_undo(wire->store, 0);
 		if (blame.rule != NULL && blame.rule->fresh)
 			at = message_of(first, len, blame.rule->batch_seq);
-		wire_error(client, at, rc, at != first ? wire_expr_at(at, blame.expr) : NULL);
+		store_undo(wire->store, 0);
+		store_replayed(wire->store);
+		wire_error(client, at, rc, NULL);
 		return false;
 	}
 	wire->store->generation++;
@@ -267,6 +268,7 @@ batch(struct nft_client *client, const struct nlmsghdr *begin, size_t len)
 		wire_error(client, begin, -ERESTART, NULL);
 		return false;
 	}
+	store_begin(client->wire->store);
 	for (nlh = mnl_nlmsg_next(nlh, &left); mnl_nlmsg_ok(nlh, left);
 		nlh = mnl_nlmsg_next(nlh, &left)) {
 		int rc;

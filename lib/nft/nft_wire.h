@@ -16,10 +16,9 @@
 struct store;
 struct store_rule;
 
-/** A rule that cannot be, and why. */
+/** A rule that cannot be. */
 struct nft_blame {
 	struct store_rule *rule; /**< NULL: none in particular */
-	int expr;		 /**< number of the expression at fault, -1: the rule as a whole */
 };
 
 /** An interface as clients see it (RTM_NEWLINK). */

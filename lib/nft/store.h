@@ -64,6 +64,7 @@ struct store_table {
 	uint8_t family;
 	uint32_t flags; /**< NFT_TABLE_F_* */
 	uint64_t handles;
+	uint64_t handles_before; /**< as the open batch found it */
 	struct store_blob *userdata;
 	struct store_list chains, sets, objects, flowtables;
 };
@@ -179,7 +180,7 @@ struct store {
 	struct store_list tables;
 	struct nft_states *states;
 	uint32_t generation; /**< grows with every commit that changes something */
-	uint64_t table_handles;
+	uint64_t table_handles, table_handles_before;
 	uint64_t registrations;
 	struct store_change *log;
 	uint32_t log_count, log_room;
@@ -229,6 +230,14 @@ int store_swap(struct store *store, struct store_item *item, struct store_blob *
 int store_rename(struct store *store, struct store_item *item, char *name, const char *to);
 /** Hold on to an item. @return 0 or -ENOMEM */
 int store_ref(struct store_refs *refs, struct store_item *item);
+
+/** A batch begins. */
+void store_begin(struct store *store);
+/**
+ * A batch was taken back because rules cannot be reached as they are: Linux looks
+ * for the one at fault by doing the batch again, which uses up as many handles.
+ */
+void store_replayed(struct store *store);
 
 /** Take back all changes logged after a mark (log_count as it was). */
 void store_undo(struct store *store, uint32_t mark);

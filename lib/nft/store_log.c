@@ -215,6 +215,26 @@ store_rename(struct store *store, struct store_item *item, char *name, const cha
 }
 
 void
+store_begin(struct store *store)
+{
+	store->table_handles_before = store->table_handles;
+	store_for_each(item, &store->tables)((struct store_table *)item)->handles_before =
+		((struct store_table *)item)->handles;
+}
+
+void
+store_replayed(struct store *store)
+{
+	store->table_handles += store->table_handles - store->table_handles_before;
+	store_for_each(item, &store->tables)
+	{
+		struct store_table *table = (struct store_table *)item;
+
+		table->handles += table->handles - table->handles_before;
+	}
+}
+
+void
 store_undo(struct store *store, uint32_t mark)
 {
 	while (store->log_count > mark) {

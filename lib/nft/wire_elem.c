@@ -96,7 +96,7 @@ meet(struct wire_msg *msg, const struct nlattr *nest, const struct store_elem *o
 {
 	if (memcmp(old->data, elem->data, sizeof(old->data)) != 0 || old->code != elem->code ||
 		old->chain != elem->chain)
-		return wire_refuse(msg, nest, -EBUSY);
+		return wire_refuse(msg, nest, -EEXIST);
 	return msg->nlh->nlmsg_flags & NLM_F_EXCL ? wire_refuse(msg, nest, -EEXIST) : 0;
 }
 

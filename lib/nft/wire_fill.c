@@ -108,7 +108,8 @@ fill_rule(struct nft_wire *wire, struct nlmsghdr *nlh, const struct store_rule *
 	mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, rule->chain->table->name);
 	mnl_attr_put_strz(nlh, NFTA_RULE_CHAIN, rule->chain->name);
 	wire_put_u64(nlh, NFTA_RULE_HANDLE, rule->item.handle);
-	if (before != NULL)
+	/* An event tells of a place in between alone. */
+	if (before != NULL && ((nlh->nlmsg_flags & NLM_F_MULTI) || rule->item.next != NULL))
 		wire_put_u64(nlh, NFTA_RULE_POSITION, before->handle);
 	wire_fill_exprs(wire, nlh, rule);
 	put_userdata(nlh, NFTA_RULE_USERDATA, rule->userdata);

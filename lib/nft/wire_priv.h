@@ -100,8 +100,6 @@ uint16_t wire_new_type(uint8_t kind);
 uint16_t wire_del_type(uint8_t kind);
 /* A rule's expressions with counters as they are now; wire_rule.c. */
 void wire_fill_exprs(struct nft_wire *wire, struct nlmsghdr *nlh, const struct store_rule *rule);
-/* The expression of a rule's message by its number, for the blame. */
-const void *wire_expr_at(const struct nlmsghdr *nlh, int expr);
 /* Append attributes as they came. */
 void wire_put_raw(struct nlmsghdr *nlh, const struct store_blob *blob);
 void wire_put_u64(struct nlmsghdr *nlh, uint16_t type, uint64_t value);

@@ -112,19 +112,9 @@ ask_state(void *owner, uint32_t kind, uint32_t *state)
 static struct expr_ctx
 ctx_of(struct asker *asker, const struct store_chain *chain)
 {
-	static const uint8_t hooks[] = {
-		[NF_INET_PRE_ROUTING] = HOOK_PREROUTING,
-		[NF_INET_LOCAL_IN] = HOOK_INPUT,
-		[NF_INET_FORWARD] = HOOK_FORWARD,
-		[NF_INET_LOCAL_OUT] = HOOK_OUTPUT,
-		[NF_INET_POST_ROUTING] = HOOK_POSTROUTING,
-	};
-
-	/* Where a chain that is no base chain may be reached from is judged with the whole. */
+	/* The hooks that it is reached from are judged with the whole (nft_chain_validate). */
 	return (struct expr_ctx){
 		.family = chain->table->family,
-		.chain_type = chain->based ? chain->kind : 0,
-		.hooks = chain->based ? 1U << hooks[chain->hook] : 0,
 		.owner = asker,
 		.set = ask_set,
 		.chain = ask_chain,
@@ -450,21 +440,4 @@ wire_fill_exprs(struct nft_wire *wire, struct nlmsghdr *nlh, const struct store_
 		state++;
 	}
 	mnl_attr_nest_end(nlh, list);
-}
-
-const void *
-wire_expr_at(const struct nlmsghdr *nlh, int expr)
-{
-	const struct nlattr *attr, *elem;
-
-	if (expr < 0)
-		return NULL;
-	mnl_attr_for_each (attr, nlh, sizeof(struct nfgenmsg)) {
-		if (mnl_attr_get_type(attr) != NFTA_RULE_EXPRESSIONS)
-			continue;
-		mnl_attr_for_each_nested (elem, attr)
-			if (expr-- == 0)
-				return elem;
-	}
-	return NULL;
 }

@@ -116,7 +116,7 @@ struct place {
 	(1U << NF_INET_PRE_ROUTING | 1U << NF_INET_LOCAL_IN | 1U << NF_INET_LOCAL_OUT |            \
 		1U << NF_INET_POST_ROUTING)
 
-/* nft_chain_parse_hook: what the chain's type may be, and where. */
+/* nft_chain_parse_hook: a chain's type, and where it is to be. */
 static int
 parse_place(struct wire_msg *msg, struct place *place)
 {
@@ -143,6 +143,13 @@ parse_place(struct wire_msg *msg, struct place *place)
 	if (place->hook >= NF_INET_NUMHOOKS || hook[NFTA_HOOK_DEV] != NULL ||
 		hook[NFTA_HOOK_DEVS] != NULL)
 		return wire_refuse(msg, NULL, -EOPNOTSUPP);
+	return 0;
+}
+
+/* Whether chains of that type can be there. */
+static int
+check_place(struct wire_msg *msg, const struct place *place)
+{
 	if (place->kind == NFT_KIND_NAT &&
 		(!(NAT_HOOKS & 1U << place->hook) || place->priority <= -200))
 		return wire_refuse(msg, NULL, -EOPNOTSUPP);
@@ -185,12 +192,13 @@ update_chain(struct wire_msg *msg, struct store_chain *chain)
 		if (rc != 0)
 			return rc;
 		if (place.kind != chain->kind)
-			return wire_refuse(msg, msg->attrs[NFTA_CHAIN_TYPE], -EEXIST);
+			return wire_refuse(msg, msg->attrs[NFTA_CHAIN_NAME], -EEXIST);
 		if (place.hook != chain->hook || place.priority != chain->priority)
 			return wire_refuse(msg, NULL, -EOPNOTSUPP);
 	}
 	rc = parse_policy(msg, chain->based, &policy);
-	if (rc == 0 && policy != chain->policy) {
+	/* Also if it stays: an update is a change, as in Linux. */
+	if (rc == 0) {
 		rc = store_save(store, &chain->item, &chain->policy, sizeof(policy));
 		if (rc == 0)
 			chain->policy = policy;
@@ -226,9 +234,10 @@ create_chain(struct wire_msg *msg, struct store_table *table, const char *name)
 	chain->table = table;
 	chain->based = msg->attrs[NFTA_CHAIN_HOOK] != NULL;
 	chain->policy = NF_ACCEPT;
-	chain->item.handle = ++table->handles;
 	if (chain->based)
 		rc = parse_place(msg, &place);
+	if (rc == 0 && chain->based)
+		rc = check_place(msg, &place);
 	if (rc == 0)
 		rc = parse_policy(msg, chain->based, &chain->policy);
 	if (rc == 0 && msg->attrs[NFTA_CHAIN_FLAGS] != NULL) {
@@ -247,8 +256,10 @@ create_chain(struct wire_msg *msg, struct store_table *table, const char *name)
 	store_list_init(&chain->rules, NULL);
 	if (rc == 0)
 		rc = keep(msg, msg->attrs[NFTA_CHAIN_USERDATA], &chain->userdata);
-	if (rc == 0)
+	if (rc == 0) {
+		chain->item.handle = ++table->handles;
 		rc = store_add(store, &table->chains, &chain->item, NULL);
+	}
 	if (rc != 0)
 		store_item_free(store, &chain->item);
 	return rc;

@@ -23,7 +23,9 @@ struct nat {
 	struct operand min_addr, max_addr, min_port, max_port;
 };
 
-#define FLAGS (NAT_RANGE_PROTO_RANDOM | NAT_RANGE_PROTO_RANDOM_FULLY | NAT_RANGE_PERSISTENT)
+#define FLAGS                                                                                      \
+	(NAT_RANGE_MAP_IPS | NAT_RANGE_PROTO_SPECIFIED | NAT_RANGE_PROTO_RANDOM |                  \
+		NAT_RANGE_PROTO_RANDOM_FULLY | NAT_RANGE_PERSISTENT)
 
 static int
 parse_operand(const struct nlattr *attr, struct expr_ctx *ctx, uint32_t len, struct operand *out)
@@ -127,7 +129,7 @@ range_of(const struct nat *nat, struct nft_eval *eval)
 	struct nat_range range;
 
 	memset(&range, 0, sizeof(range));
-	range.flags = nat->flags;
+	range.flags = nat->flags & ~(uint32_t)(NAT_RANGE_MAP_IPS | NAT_RANGE_PROTO_SPECIFIED);
 	if (nat->min_addr.given) {
 		range.flags |= NAT_RANGE_MAP_IPS;
 		memcpy(&range.min_addr, nft_reg(eval, nat->min_addr.reg), nat->address_len);

@@ -137,7 +137,7 @@ on_log(const struct pkt *pkt, const char *prefix, uint32_t level)
 	t.logs++;
 }
 
-static const struct nft_env env = {&ct, port_name, port_index, on_reject, on_log};
+static const struct nft_env env = {&ct, port_name, port_index, NULL, on_reject, on_log};
 
 /* --- what the loader asks */
 
@@ -184,6 +184,9 @@ new_state(void *owner, uint32_t kind, uint32_t *state)
 
 /* --- */
 
+/* The ports of flowtables 0 and 1. */
+static uint64_t covered[2] = {0, 1};
+
 /* UDP 10.0.1.10:1000 -> 10.0.2.10:53, 8 bytes of data, from lan to wan in forward. */
 static void
 reset(void)
@@ -205,6 +208,8 @@ reset(void)
 		.sets = t.sets,
 		.set_count = 1,
 		.states = nft_states_new(1),
+		.flowtables = covered,
+		.flowtable_count = 2,
 		.env = &env};
 	CU_ASSERT_PTR_NOT_NULL_FATAL(t.program.states);
 	for (unsigned int i = 0; i < 8; i++)

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The nft socket over a store without a dataplane: what nft sees of a ruleset is
+ * compared with the kernel's.
+ * usage: nft_store SOCKET; prints "ready", ends with its standard input.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "load.h"
+#include "nft_server.h"
+#include "store.h"
+
+static struct nft_ruleset *prepared;
+static const struct nft_env env;
+
+static int
+prepare(void *ctx, struct store *store, struct nft_blame *blame)
+{
+	(void)ctx;
+	nft_ruleset_free(prepared);
+	prepared = NULL;
+	return nft_load(store, &env, &prepared, blame);
+}
+
+static void
+commit(void *ctx, void (*done)(void *arg), void *arg)
+{
+	(void)ctx;
+	done(arg);
+}
+
+static struct nft_count
+read_counter(void *ctx, uint32_t counter)
+{
+	return nft_states_count(ctx, counter);
+}
+
+static bool
+link_at(void *ctx, unsigned int n, struct nft_link *link)
+{
+	(void)ctx;
+	*link = (struct nft_link){1, "lo"};
+	return n == 0;
+}
+
+static void
+stop(void *arg, uint32_t events)
+{
+	(void)events;
+	loop_stop(arg);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct nft_states *states = nft_states_new(1);
+	struct store *store = store_new(states);
+	struct nft_backend backend = {states, prepare, commit, read_counter, link_at};
+	struct unix_access access = {UNIX_NO_GROUP, UNIX_NO_GROUP};
+	struct nft_wire *wire = nft_wire_new(store, &backend);
+	struct nft_server *server;
+	struct loop_fd *watch;
+	struct loop *loop;
+	int err;
+
+	if (argc != 2 || wire == NULL || loop_create(&loop) != 0)
+		return 2;
+	server = nft_server_new(loop, wire, argv[1], &access, &err);
+	if (server == NULL) {
+		fprintf(stderr, "%s: %s\n", argv[1], strerror(-err));
+		return 1;
+	}
+	if (loop_add(loop, STDIN_FILENO, EPOLLIN, stop, loop, &watch) != 0)
+		return 1;
+	puts("ready");
+	fflush(stdout);
+	loop_run(loop);
+	loop_remove(watch);
+	nft_server_free(server);
+	loop_destroy(loop);
+	nft_wire_free(wire);
+	store_free(store);
+	nft_ruleset_free(prepared);
+	nft_states_free(states);
+	return 0;
+}

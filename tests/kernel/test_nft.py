@@ -1,0 +1,267 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What stock nft prints of our store and of the kernel's, command by command.
+
+usage: test_nft.py NFT_STORE LIBSHUNT_NFT [FILE.nft ...]
+Each command runs in a network namespace of its own against the kernel, and
+against NFT_STORE by the preloaded shim: standard output, errors and exit status
+must be equal. Afterwards each FILE is loaded on an empty ruleset and listed.
+Exit status 77: not root, or no nft.
+"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+CASES = [
+    # a session; each line is given to nft as one command
+    """add table ip t
+add table ip t
+create table ip t
+add chain ip t c
+add chain ip t d
+add chain ip t c
+create chain ip t c
+add rule ip t c jump d
+delete chain ip t d
+add rule ip t d jump c
+add rule ip t nowhere accept
+add rule ip nowhere c accept
+add chain ip t b { type filter hook forward priority 0; policy drop; }
+add chain ip t b { type filter hook forward priority 1; policy drop; }
+add chain ip t b { type nat hook forward priority 0; }
+add chain ip t n { type nat hook forward priority 0; }
+add chain ip t n { type nat hook postrouting priority -300; }
+add chain ip t n { type route hook forward priority 0; }
+add chain ip t b { policy accept; }
+add rule ip t b jump d
+add rule ip t b jump nowhere
+add rule ip t c jump b
+add rule ip t d masquerade
+list ruleset
+-a list ruleset
+-j list ruleset
+delete rule ip t c handle 99
+delete rule ip t c handle 3
+delete chain ip t d
+rename chain ip t d e
+rename chain ip t c e
+rename chain ip t e c
+-a list ruleset
+flush chain ip t c
+delete table ip t
+delete table ip t
+list ruleset""",
+    """add table inet f
+add chain inet f c
+add rule inet f c tcp dport 22 counter accept
+add rule inet f c tcp dport { 80, 443 } counter packets 5 bytes 500 accept
+insert rule inet f c ip saddr 10.0.0.0/8 drop
+add rule inet f c index 0 udp dport 53 accept
+insert rule inet f c index 1 udp dport 54 accept
+add rule inet f c position 5 udp dport 55 accept
+-a list ruleset
+replace rule inet f c handle 2 tcp dport 23 counter accept
+replace rule inet f c handle 77 tcp dport 23 counter accept
+delete rule inet f c handle 4
+-a list ruleset
+-nn list chain inet f c
+list chain inet f nothere
+list table inet f
+list tables
+list chains
+-e -a add rule inet f c meta mark 5 accept
+-e add element inet f nothere { 1 }""",
+    """add table ip s
+add set ip s a { type ipv4_addr; }
+add set ip s a { type ipv4_addr; }
+add set ip s a { type inet_service; }
+create set ip s a { type ipv4_addr; }
+add set ip s i { type ipv4_addr; flags interval; }
+add set ip s k { type ipv4_addr . inet_service; }
+add map ip s m { type inet_service : ipv4_addr; }
+add map ip s v { type ipv4_addr : verdict; }
+add chain ip s c
+add chain ip s to
+add element ip s a { 10.0.0.1, 10.0.0.2 }
+add element ip s a { 10.0.0.1 }
+create element ip s a { 10.0.0.1 }
+delete element ip s a { 10.0.0.9 }
+delete element ip s a { 10.0.0.2 }
+add element ip s i { 10.0.0.0/8, 192.168.0.0-192.168.3.255 }
+add element ip s k { 10.0.0.1 . 80 }
+add element ip s m { 80 : 10.0.0.5 }
+add element ip s m { 80 : 10.0.0.6 }
+add element ip s v { 10.0.0.1 : jump to, 10.0.0.2 : accept }
+add element ip s v { 10.0.0.3 : jump nowhere }
+delete chain ip s to
+add rule ip s c ip saddr @a drop
+add rule ip s c ip saddr @i drop
+add rule ip s c ip saddr . tcp dport @k drop
+add rule ip s c ip saddr vmap @v
+add rule ip s c ip saddr @nowhere drop
+delete set ip s a
+get element ip s i { 10.1.2.3 }
+get element ip s i { 11.1.2.3 }
+get element ip s a { 10.0.0.1 }
+get element ip s a { 10.0.0.7 }
+list set ip s a
+list set ip s i
+list map ip s v
+list sets
+flush set ip s a
+-a list ruleset
+-j list ruleset
+add rule ip s c tcp dport vmap { 22 : accept, 80 : jump to }
+-a list ruleset
+flush chain ip s c
+list ruleset
+delete set ip s a
+flush ruleset
+list ruleset""",
+    """add table ip o
+add counter ip o hits
+add counter ip o hits
+create counter ip o hits
+add counter ip o more { packets 3 bytes 300 }
+add chain ip o c
+add rule ip o c counter name hits
+add rule ip o c counter name nothere
+delete counter ip o hits
+list counters
+list counter ip o more
+reset counter ip o more
+reset counters
+list ruleset
+delete rule ip o c handle 4
+delete counter ip o hits
+-a list ruleset""",
+    """add table ip l
+add chain ip l b { type filter hook input priority 0; }
+add chain ip l c0
+add chain ip l c1
+add chain ip l n { type nat hook prerouting priority 0; }
+add rule ip l c0 goto c1
+add rule ip l b jump c0
+add rule ip l c1 jump c0
+add rule ip l c1 masquerade
+add rule ip l n dnat to 10.0.0.1
+add rule ip l n redirect to :80
+add rule ip l n masquerade
+add rule ip l b snat to 10.0.0.1
+add rule ip l b dnat to 10.0.0.1
+add rule ip l b reject
+add rule ip l b reject with icmp type host-unreachable
+add rule ip l b reject with tcp reset
+add rule ip l b limit rate 10/second burst 5 packets accept
+add rule ip l b limit rate over 1 mbytes/second drop
+add rule ip l b log prefix \\"hello \\" level info
+add rule ip l b ct state established,related accept
+add rule ip l b ct mark 5 meta mark set ct mark
+add rule ip l b ct original ip saddr 10.0.0.1
+add rule ip l b ip ttl 5-10 accept
+add rule ip l b ip dscp cs1 accept
+add rule ip l b tcp flags syn / fin,syn,rst,ack accept
+add rule ip l b meta l4proto { tcp, udp } th dport 53 accept
+add rule ip l b iifname \\"eth*\\" accept
+add rule ip l b iif lo accept
+add rule ip l b ether saddr 00:11:22:33:44:55 accept
+add rule ip l b ip frag-off & 0x1fff != 0 drop
+add rule ip l b icmp type echo-request accept
+-a list ruleset
+-j list ruleset
+add table ip l { flags dormant; }
+list ruleset
+add table ip l
+list ruleset""",
+]
+
+# Whole files of several commands, some with an error: all or nothing, all errors at once.
+FILES = [
+    "add table ip x\nadd chain ip x c\nadd rule ip x c jump nowhere\nadd rule ip x nochain drop\n",
+    "add table ip x\nadd chain ip x c\nadd rule ip x c drop\nadd rule ip x c accept\n",
+    "add rule ip x c drop\nadd rule ip x c ip saddr @none drop\n",
+    "delete table ip x\nadd table ip y\ndelete table ip nothere\n",
+    "flush ruleset\nadd table ip6 z\nadd chain ip6 z c { type filter hook input priority 0; }\n",
+    "table ip6 z {\n chain a { jump b; }\n chain b { jump a; }\n"
+    " chain base { type filter hook forward priority 0; jump a; }\n}\n",
+    "table ip6 z {\n" + "".join(f" chain c{i} {{ jump c{i + 1}; }}\n" for i in range(15))
+    + " chain c15 { }\n chain base { type filter hook forward priority 0; jump c0; }\n}\n",
+    "table ip6 z {\n" + "".join(f" chain c{i} {{ jump c{i + 1}; }}\n" for i in range(14))
+    + " chain c14 { }\n chain base { type filter hook forward priority 0; jump c0; }\n}\n",
+]
+
+
+class Side:
+    def __init__(self, prefix, env):
+        self.prefix, self.env = prefix, env
+
+    def run(self, args, text=None):
+        done = subprocess.run(self.prefix + ["nft"] + args, input=text, env=self.env, text=True,
+                              capture_output=True, timeout=60, check=False)
+        out = re.sub(r"# new generation (\d+) by process \d+ \(.*\)",
+                     r"# new generation \1", done.stdout)
+        err = re.sub(r"^/tmp/\S+?:", "FILE:", done.stderr, flags=re.M)
+        return done.returncode, out, err
+
+
+def split(line):
+    """Options first, the rest is one command."""
+    options = re.match(r"(?:-\w+ )*", line).group(0)
+    return options.split() + [line[len(options):].replace('\\"', '"')]
+
+
+def compare(kernel, ours, args, text=None):
+    want, got = kernel.run(args, text), ours.run(args, text)
+    if want == got:
+        return 0
+    print(f"--- nft {' '.join(args)}\n{text or ''}")
+    for name, one in (("kernel", want), ("shunt", got)):
+        print(f"{name}: status {one[0]}\n{one[1]}{one[2]}", end="")
+    return 1
+
+
+def main():
+    store, shim, files = sys.argv[1], sys.argv[2], sys.argv[3:]
+    if os.geteuid() != 0 or shutil.which("nft") is None:
+        print("needs root and nft")
+        return 77
+    netns = f"shunt-nft-{os.getpid()}"
+    folder = tempfile.mkdtemp()
+    sock = folder + "/nft.sock"
+    failed = count = 0
+    with subprocess.Popen([store, sock], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+        try:
+            assert server.stdout.readline() == b"ready\n"
+            subprocess.run(["ip", "netns", "add", netns], check=True)
+            kernel = Side(["ip", "netns", "exec", netns], dict(os.environ))
+            ours = Side([], dict(os.environ, LD_PRELOAD=os.path.abspath(shim),
+                                 SHUNT_NFT_SOCKET=sock))
+            for case in CASES:
+                for line in case.split("\n"):
+                    failed += compare(kernel, ours, split(line))
+                    count += 1
+                compare(kernel, ours, ["flush", "ruleset"])
+            for text in FILES:
+                failed += compare(kernel, ours, ["-f", "-"], text)
+                failed += compare(kernel, ours, ["-a", "list", "ruleset"])
+                count += 1
+            for path in files:
+                failed += compare(kernel, ours, ["flush", "ruleset"])
+                failed += compare(kernel, ours, ["-f", path])
+                for option in ("-a", "-j", "-nn", "-s"):
+                    failed += compare(kernel, ours, [option, "list", "ruleset"])
+                count += 1
+        finally:
+            server.stdin.close()
+            subprocess.run(["ip", "netns", "del", netns], check=False)
+            status = server.wait(timeout=30)
+            shutil.rmtree(folder)
+    print(f"{count} commands and files, {failed} different")
+    return 1 if failed or status != 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
