@@ -144,7 +144,6 @@ struct pkt {
 	uint32_t mark;	   /**< meta mark */
 	uint32_t priority; /**< meta priority */
 	uint32_t conn;	   /**< connection of its worker, CONN_NONE without */
-	uint32_t path;	   /**< the path of effects that this walk interned, 0 for none */
 	uint32_t generation; /**< of the program that judges it */
 	uint64_t now_ns;     /**< the walk's clock */
 	void *trail;	     /**< lib/nft: what the walk has recorded so far; NULL without */

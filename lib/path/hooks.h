@@ -63,6 +63,7 @@ struct hook_features {
 /** All hooks. */
 struct hooks {
 	uint32_t generation;
+	struct nft_states *states;	  /**< what the chains count in; NULL without rules */
 	struct hook_features features[2]; /**< IPv4, IPv6 */
 	struct hook_list lists[2][HOOK_COUNT];
 	struct hook_list nat_chains[2][HOOK_COUNT]; /**< in their own order */

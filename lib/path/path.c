@@ -65,6 +65,9 @@ latch(struct worker *w)
 	hooks = rcu_read(&w->path->hooks);
 	routes = route_current(w->path->config.route);
 	if (hooks != w->hooks || routes != w->routes) {
+		/* Counters of rules that go are read once more after this. */
+		if (hooks != w->hooks && w->hooks != NULL && w->hooks->states != NULL)
+			paths_fold(&w->paths, w->hooks->states->counters[w->id]);
 		w->hooks = hooks;
 		w->routes = routes;
 		unsettle_all(w);
@@ -129,6 +132,21 @@ const struct path_counters *
 path_counters(const struct path *path, unsigned int worker)
 {
 	return &path->workers[worker]->counters;
+}
+
+struct nft_count
+path_read_counter(const struct path *path, const struct nft_states *states, uint32_t counter)
+{
+	struct nft_count all = {0};
+
+	for (unsigned int i = 0; i < path->config.workers; i++) {
+		struct nft_count one =
+			paths_read(&path->workers[i]->paths, states->counters[i], counter);
+
+		all.packets += one.packets;
+		all.bytes += one.bytes;
+	}
+	return all;
 }
 
 struct path_counter

@@ -19,6 +19,7 @@
 #include "nat.h"
 #include "packet.h"
 #include "route.h"
+#include "states.h"
 
 /** Most workers and ports of a dataplane. */
 #define PATH_WORKERS 16
@@ -144,6 +145,10 @@ unsigned int path_workers(const struct path *path);
 struct conntrack *path_conntrack(struct path *path, unsigned int worker);
 struct nat *path_nat(struct path *path, unsigned int worker);
 const struct path_counters *path_counters(const struct path *path, unsigned int worker);
+
+/** What a counter of rules says, over all workers, established packets included. Any thread. */
+struct nft_count path_read_counter(
+	const struct path *path, const struct nft_states *states, uint32_t counter);
 
 /** What the established packets of a path id added up to, over all workers. Any thread. */
 struct path_counter path_effects(const struct path *path, uint32_t id);

@@ -77,13 +77,16 @@ worker_create(struct path *path, uint8_t id)
 	w->ct = &w->conntrack;
 	w->settled = FLOW_SETTLED;
 	w->fresh_ms = fresh_ms(&config->conntrack.tracker);
-	w->effects = calloc(PATH_IDS, sizeof(*w->effects));
+	if (paths_init(&w->paths) != 0) {
+		free(w);
+		return NULL;
+	}
+	w->effects = w->paths.effects;
 	for (unsigned int i = 0; i < config->queue_count; i++)
 		if (config->queues[i].worker == id)
 			w->queues[w->queue_count++] = config->queues[i];
-	if (w->effects == NULL ||
-		conntrack_init(&w->conntrack, id, config->start_connections, config->secret,
-			&path->config.conntrack, &path->shared) != 0)
+	if (conntrack_init(&w->conntrack, id, config->start_connections, config->secret,
+		    &path->config.conntrack, &path->shared) != 0)
 		goto fail;
 	if (nat_init(&w->nat, &w->conntrack, &path->homes, config->secret[id % 4] + id) != 0) {
 		conntrack_fini(&w->conntrack);
@@ -98,7 +101,7 @@ worker_create(struct path *path, uint8_t id)
 	return w;
 
 fail:
-	free(w->effects);
+	paths_fini(&w->paths);
 	free(w);
 	return NULL;
 }
@@ -205,7 +208,7 @@ worker_destroy(struct worker *w)
 	pipeline_destroy(w);
 	nat_fini(&w->nat);
 	conntrack_fini(&w->conntrack);
-	free(w->effects);
+	paths_fini(&w->paths);
 	free(w);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * After a walk that ends on the wire: its outcome goes into the direction's
- * record, and the record settles when the direction does.
+ * record, and the record settles when the direction does and every packet of
+ * the flow that passes all guards would be walked the same way.
  */
 #include "worker.h"
 
@@ -21,7 +22,9 @@ settles(const struct conn *c, const struct pkt *pkt)
 void
 record_walk(struct worker *w, struct pkt *pkt)
 {
+	const struct nft_trail *trail = pkt->trail;
 	unsigned int dir = (pkt->flags & PKT_REPLY) != 0;
+	uint32_t path = 0;
 	struct flow_tail *tail;
 	struct conn *c;
 
@@ -30,9 +33,16 @@ record_walk(struct worker *w, struct pkt *pkt)
 	c = conn_at(w->ct, pkt->conn);
 	if (!settles(c, pkt))
 		return;
+	if (trail != NULL) {
+		if (trail->input != NFT_INPUT_NONE)
+			return;
+		path = paths_intern(&w->paths, trail);
+		if (path == PATH_IDS)
+			return;
+	}
 	tail = conn_tail(w->ct, pkt->conn, dir);
 	tail->nexthop = pkt->nexthop;
-	tail->path = (uint16_t)pkt->path;
+	tail->path = (uint16_t)path;
 	tail->in_port = pkt->in_port;
 	tail->state = w->settled;
 }

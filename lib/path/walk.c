@@ -149,6 +149,7 @@ walk_parse(struct worker *w, struct rte_mbuf *m)
 		.worker = w->id,
 		.now_ns = w->now_ns,
 		.generation = w->hooks->generation,
+		.trail = &w->trail,
 	};
 	if (pkt_parse(m, pkt) != 0 || admit(w, m, pkt) != 0 || martian6(pkt)) {
 		worker_drop(w, m, pkt->drop);
@@ -172,6 +173,7 @@ prerouting_done(struct worker *w, struct pkt *pkt, enum verdict verdict)
 static void
 walk_parsed(struct worker *w, struct pkt *pkt)
 {
+	nft_trail_clear(&w->trail);
 	if (!walk_elsewhere(w, pkt))
 		prerouting_done(w, pkt, walk_hook(w, pkt, HOOK_PREROUTING));
 }
@@ -191,6 +193,8 @@ walk_resume(struct worker *w, struct pkt *pkt)
 	enum verdict verdict;
 
 	pkt->now_ns = w->now_ns;
+	/* Others were walked meanwhile: nobody records this walk. */
+	pkt->trail = NULL;
 	if (pkt->drop != DROP_COUNT) {
 		walk_end(w, pkt, VERDICT_DROP);
 		return;
@@ -208,6 +212,7 @@ void
 walk_behind(struct worker *w, struct pkt *pkt)
 {
 	pkt->now_ns = w->now_ns;
+	pkt->trail = NULL;
 	prerouting_done(w, pkt, walk_hook_from(w, pkt, HOOK_CONNTRACK, 0));
 }
 

@@ -12,6 +12,7 @@
 #include <rte_ring.h>
 
 #include "path.h"
+#include "paths.h"
 
 /* Frames in a ring between two workers. */
 #define RING_FRAMES 1024
@@ -54,7 +55,7 @@ struct worker {
 	const struct route_table *routes; /* latched for this walk */
 	const struct hooks *hooks;	  /* latched for this walk; NULL: nothing is forwarded */
 	const struct home_table *homes;
-	struct path_counter *effects; /* by path id */
+	struct path_counter *effects; /* by path id; of paths */
 	uint64_t now_ns;
 	uint32_t now_ms;
 	uint32_t fresh_ms; /* a record seen within this is alive whatever its timeout */
@@ -81,6 +82,8 @@ struct worker {
 
 	struct rte_graph *graph;
 	struct conntrack conntrack;
+	struct paths paths;
+	struct nft_trail trail;		  /* of the packet being walked */
 	_Atomic(struct path_call *) call; /* a question; worker: clears, control: sets */
 	struct rte_mbuf *transmit[PATH_PORTS][PATH_BURST];
 	uint16_t transmit_count[PATH_PORTS];

@@ -245,7 +245,11 @@ run_filter(const void *chain, struct pkt *pkt)
 		pkt->drop = DROP_REJECT;
 		return VERDICT_DROP;
 	}
-	pkt->path = 1;
+	struct nft_trail *trail = pkt->trail;
+
+	/* A counter that every walk passes. */
+	if (trail != NULL)
+		trail->counters[trail->count++] = 7;
 	return VERDICT_ACCEPT;
 }
 

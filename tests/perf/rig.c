@@ -36,7 +36,11 @@ static enum verdict
 count_path(const void *chain, struct pkt *pkt)
 {
 	(void)chain;
-	pkt->path = 1;
+	struct nft_trail *trail = pkt->trail;
+
+	if (trail != NULL)
+		for (uint32_t i = 0; i < 3; i++)
+			trail->counters[trail->count++] = i;
 	return VERDICT_ACCEPT;
 }
 
