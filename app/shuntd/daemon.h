@@ -21,6 +21,8 @@
 /** Bytes that an error text of a part needs at most. */
 #define DAEMON_ERR_LEN 512
 
+struct ruleset;
+
 struct daemon_worker {
 	struct daemon *daemon;
 	unsigned int id; /**< of the dataplane */
@@ -38,7 +40,8 @@ struct daemon {
 	struct home_table homes;
 	struct route *route;
 	struct path *path;
-	struct hooks hooks;
+	struct ruleset *ruleset;
+	bool walking; /**< workers are up: what they hold is waited for */
 	struct daemon_worker workers[PATH_WORKERS];
 	_Atomic bool stop; /**< the workers end */
 	struct loop_timer *tick;
@@ -89,8 +92,10 @@ int workers_init(struct daemon *d, char err[DAEMON_ERR_LEN]);
 void workers_fini(struct daemon *d);
 
 /* ruleset.c */
-/** Whether a ruleset file has no rule; rules need what is not built yet. 0, or -EOPNOTSUPP. */
-int ruleset_check(const struct config *config, char err[DAEMON_ERR_LEN]);
+/** Load the ruleset file into a store without a dataplane. @return 0, or why not with err */
+int ruleset_check(struct config *config, char err[DAEMON_ERR_LEN]);
+/** The hooks in force, rows for `show program`. @return a new reference */
+json_t *ruleset_program(const struct daemon *d);
 int ruleset_init(struct daemon *d, char err[DAEMON_ERR_LEN]);
 void ruleset_fini(struct daemon *d);
 

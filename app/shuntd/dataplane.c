@@ -7,6 +7,7 @@
 #include "daemon.h"
 #include "log.h"
 #include "rcu.h"
+#include "ruleset.h"
 
 /* Connections that find memory before the first tick. */
 #define START_CONNECTIONS 16384
@@ -51,6 +52,8 @@ tick(void *arg)
 	if (path_prepare(d->path) != 0)
 		log_warning("no memory for more connections");
 	rcu_poll();
+	if (d->ruleset != NULL)
+		ruleset_log(d);
 	if (d->watchdog_ns == 0 || clock_ns() - d->fed_ns < d->watchdog_ns)
 		return;
 	/* Fed only while every worker walks. */

@@ -14,6 +14,7 @@
 
 #include "daemon.h"
 #include "log.h"
+#include "ruleset.h"
 
 static const char usage[] =
 	"usage: shuntd [-c FILE] [--check]\n"
@@ -27,7 +28,7 @@ static struct daemon the_daemon;
 
 /* What a start would need, and what is missing. Returns the exit status. */
 static int
-check(const struct config *config)
+check(struct config *config)
 {
 	char err[DAEMON_ERR_LEN];
 	uint64_t free_mb = eal_hugepages_mb();
@@ -121,10 +122,13 @@ main(int argc, char **argv)
 		{"debug", no_argument, NULL, 'd'},
 		{"version", no_argument, NULL, 'V'},
 		{"help", no_argument, NULL, 'h'},
+		/* What the daemon starts for its ruleset file: not for people. */
+		{"load-ruleset", required_argument, NULL, 'L'},
 		{NULL, 0, NULL, 0},
 	};
 	const char *path = CONFIG_FILE;
 	struct config *config;
+	const char *load = NULL;
 	bool only_check = false;
 	cpu_set_t cpus;
 	int c, rc;
@@ -135,10 +139,13 @@ main(int argc, char **argv)
 		case 'C': only_check = true; break;
 		case 'd': log_set_level(LOG_DEBUG); break;
 		case 'V': puts("shuntd " SHUNT_VERSION); return 0;
+		case 'L': load = optarg; break;
 		case 'h': fputs(usage, stdout); return 0;
 		default: fputs(usage, stderr); return 2;
 		}
 	}
+	if (load != NULL && optind + 1 == argc)
+		return ruleset_load_main(load, argv[optind]);
 	if (optind != argc) {
 		fputs(usage, stderr);
 		return 2;

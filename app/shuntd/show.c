@@ -231,6 +231,26 @@ show_graph(void *ctx, const json_t *params, struct rpc_reply *reply)
 	rpc_result(reply, json_pack("{ss}", "text", path_graph_text()));
 }
 
+static void
+show_program(void *ctx, const json_t *params, struct rpc_reply *reply)
+{
+	static const struct rpc_column columns[] = {{"family", "FAMILY", 'l'},
+		{"hook", "HOOK", 'l'}, {"priority", "PRIORITY", 'r'}, {"what", "WHAT", 'l'},
+		{"chain", "CHAIN", 'l'}, {"rules", "RULES", 'r'}, {NULL, NULL, 0}};
+
+	(void)params;
+	rpc_table(reply, columns, ruleset_program(ctx));
+}
+
+static void
+nft_socket(void *ctx, const json_t *params, struct rpc_reply *reply)
+{
+	const struct daemon *d = ctx;
+
+	(void)params;
+	rpc_result(reply, json_pack("{ss}", "path", d->config->control.nft));
+}
+
 static const struct rpc_method methods[] = {
 	{"show.status", UNIX_RIGHT_VIEW, show_status, NULL, "the daemon and its packet balance"},
 	{"show.counters", UNIX_RIGHT_VIEW, show_counters, NULL, "packets in and out"},
@@ -239,6 +259,8 @@ static const struct rpc_method methods[] = {
 	{"show.ports", UNIX_RIGHT_VIEW, show_ports, NULL, "ports"},
 	{"show.routes", UNIX_RIGHT_VIEW, show_routes, NULL, "the routing table"},
 	{"show.neighbours", UNIX_RIGHT_VIEW, show_neighbours, NULL, "neighbours"},
+	{"show.program", UNIX_RIGHT_VIEW, show_program, NULL, "the hooks in force, in order"},
+	{"nft.socket", UNIX_RIGHT_VIEW, nft_socket, NULL, "where nft's netlink goes"},
 	{"show.graph", UNIX_RIGHT_VIEW, show_graph, NULL, "the packet graph"},
 };
 

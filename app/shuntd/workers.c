@@ -72,6 +72,7 @@ int
 workers_init(struct daemon *d, char err[DAEMON_ERR_LEN])
 {
 	atomic_store(&d->stop, false);
+	d->walking = true;
 	for (unsigned int i = 0; i < d->config->runtime.worker_count; i++) {
 		struct daemon_worker *w = &d->workers[i];
 		int rc;
@@ -94,4 +95,5 @@ workers_fini(struct daemon *d)
 	atomic_store(&d->stop, true);
 	for (unsigned int i = 0; i < d->config->runtime.worker_count; i++)
 		rte_eal_wait_lcore(i + 1);
+	d->walking = false;
 }

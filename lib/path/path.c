@@ -14,6 +14,16 @@ path_set_hooks(struct path *path, const struct hooks *hooks)
 	rcu_publish(&path->hooks, hooks);
 }
 
+bool
+path_latched(const struct path *path)
+{
+	for (unsigned int i = 0; i < path->config.workers; i++)
+		if (atomic_load_explicit(&path->workers[i]->latched, memory_order_acquire) !=
+			path->hooks)
+			return false;
+	return true;
+}
+
 int
 path_prepare(struct path *path)
 {
@@ -69,6 +79,7 @@ latch(struct worker *w)
 		if (hooks != w->hooks && w->hooks != NULL && w->hooks->states != NULL)
 			paths_fold(&w->paths, w->hooks->states->counters[w->id]);
 		w->hooks = hooks;
+		atomic_store_explicit(&w->latched, hooks, memory_order_release);
 		w->routes = routes;
 		unsettle_all(w);
 	}

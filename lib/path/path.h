@@ -103,6 +103,10 @@ void path_destroy(struct path *path);
  */
 void path_set_hooks(struct path *path, const struct hooks *hooks);
 
+/** Whether every worker walks by the hooks published last. Any thread; workers that stand never do.
+ */
+bool path_latched(const struct path *path);
+
 /**
  * Answer a packet that a rule rejects, with an ICMP error "destination
  * unreachable" or a TCP reset; the rule drops the packet then. From a chain, by

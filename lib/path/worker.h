@@ -55,7 +55,8 @@ struct worker {
 	const struct route_table *routes; /* latched for this walk */
 	const struct hooks *hooks;	  /* latched for this walk; NULL: nothing is forwarded */
 	const struct home_table *homes;
-	struct path_counter *effects; /* by path id; of paths */
+	struct path_counter *effects;	       /* by path id; of paths */
+	_Atomic(const struct hooks *) latched; /* the same, for control to see */
 	uint64_t now_ns;
 	uint32_t now_ms;
 	uint32_t fresh_ms; /* a record seen within this is alive whatever its timeout */

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/**
+ * @file
+ * The ruleset of the daemon: store, nft socket, and what the workers run of it.
+ * Control thread, save where it says otherwise.
+ */
+#ifndef SHUNT_APP_RULESET_H
+#define SHUNT_APP_RULESET_H
+
+#include "daemon.h"
+#include "load.h"
+#include "nft_server.h"
+#include "store.h"
+
+/** Log statements that wait to become events; more are counted and lost. */
+#define LOG_RING 1024
+
+/** A log statement that a packet reached. */
+struct log_record {
+	char prefix[128];
+	struct tuple tuple;
+	uint32_t level;
+	uint16_t in_port, out_port, len;
+	uint8_t hook, worker;
+};
+
+/** What is in force, or is about to be. */
+struct ruleset_live {
+	struct nft_ruleset *rules;
+	struct hooks hooks;
+};
+
+struct ruleset {
+	struct daemon *daemon;
+	struct nft_states *states;
+	struct store *store;
+	struct nft_wire *wire;
+	struct nft_server *server;
+	struct nft_backend backend;
+	struct ruleset_live *current, *prepared, *old;
+	struct loop_timer *timer; /**< while a commit waits for the workers */
+	uint64_t committed_ns;
+	bool late; /**< and has waited too long: an event said so */
+	void (*done)(void *arg);
+	void *done_arg;
+	uint32_t generation; /**< of hooks */
+};
+
+/**
+ * Load a file through the nft socket, as `nft -f` would; the loop runs
+ * meanwhile.
+ * @return 0, or a negative errno with what nft said in err
+ */
+int ruleset_file(struct loop *loop, const char *socket, const char *file, char err[DAEMON_ERR_LEN]);
+
+/** What the process that ruleset_file() starts does. @return its exit status */
+int ruleset_load_main(const char *socket, const char *file);
+
+/** The dataplane as expressions see it, of the daemon that owns the ruleset. Static. */
+const struct nft_env *ruleset_env(struct daemon *d);
+
+/** Turn log records of packets into events. */
+void ruleset_log(struct daemon *d);
+
+#endif

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The dataplane as expressions see it: ports by name and index, rejects, log
+ * statements. A log statement costs a packet one place in a ring; events are
+ * made of it later.
+ */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <rte_ring.h>
+#include <rte_ring_elem.h>
+
+#include "log.h"
+#include "ruleset.h"
+
+/* Index of `lo`; the ports follow. */
+#define LO_INDEX 1
+
+static struct {
+	struct daemon *daemon;
+	char names[PATH_PORTS][16];
+	struct rte_ring *ring; /* of log records; several workers, one reader */
+	_Atomic uint64_t lost;
+	uint64_t told;
+} env;
+
+static const char *
+port_name(uint16_t port)
+{
+	static const char none[16];
+
+	return port < PATH_PORTS ? env.names[port] : none;
+}
+
+static uint32_t
+port_index(uint16_t port)
+{
+	return (uint32_t)port + LO_INDEX + 1;
+}
+
+static uint16_t
+find_port(const char *name)
+{
+	for (unsigned int i = 0; i < env.daemon->config->port_count; i++)
+		if (strcmp(env.daemon->config->ports[i].name, name) == 0)
+			return (uint16_t)i;
+	log_warning("a flowtable names %s, which is no port: it covers nothing there", name);
+	return PORT_NONE;
+}
+
+static void
+reject(struct pkt *pkt, uint32_t type, uint8_t code)
+{
+	path_reject(env.daemon->path, pkt, type == NFT_REJECT_TCP_RST, code);
+}
+
+static void
+log_packet(const struct pkt *pkt, const char *prefix, uint32_t level)
+{
+	struct log_record record = {
+		.tuple = pkt->tuple,
+		.level = level,
+		.in_port = pkt->in_port,
+		.out_port = pkt->out_port,
+		.len = pkt->ip_len,
+		.hook = pkt->hook,
+		.worker = pkt->worker,
+	};
+
+	strncpy(record.prefix, prefix, sizeof(record.prefix) - 1);
+	if (env.ring == NULL || rte_ring_mp_enqueue_elem(env.ring, &record, sizeof(record)) != 0)
+		atomic_fetch_add_explicit(&env.lost, 1, memory_order_relaxed);
+}
+
+static json_t *
+event_of(const struct log_record *r)
+{
+	char src[INET6_ADDRSTRLEN], dst[INET6_ADDRSTRLEN];
+	int family = r->tuple.family == FAMILY_IPV6 ? AF_INET6 : AF_INET;
+
+	inet_ntop(family, &r->tuple.src, src, sizeof(src));
+	inet_ntop(family, &r->tuple.dst, dst, sizeof(dst));
+	return json_pack("{ss si ss ss si ss ss si si si}", "prefix", r->prefix, "level",
+		(int)r->level, "in", port_name(r->in_port), "out", port_name(r->out_port), "len",
+		(int)r->len, "src", src, "dst", dst, "proto", (int)r->tuple.proto, "sport",
+		(int)ntohs(r->tuple.sport), "dport", (int)ntohs(r->tuple.dport));
+}
+
+void
+ruleset_log(struct daemon *d)
+{
+	struct log_record record;
+	uint64_t lost;
+
+	for (unsigned int i = 0; i < LOG_RING && env.ring != NULL; i++) {
+		if (rte_ring_sc_dequeue_elem(env.ring, &record, sizeof(record)) != 0)
+			break;
+		if (d->rpc != NULL)
+			rpc_event(d->rpc, "log", event_of(&record));
+	}
+	lost = atomic_load_explicit(&env.lost, memory_order_relaxed);
+	if (lost != env.told && d->rpc != NULL)
+		rpc_event(d->rpc, "log-lost", json_pack("{sI}", "packets", (json_int_t)lost));
+	env.told = lost;
+}
+
+const struct nft_env *
+ruleset_env(struct daemon *d)
+{
+	static const struct nft_env table = {
+		.ct = &nat_ct_ops,
+		.port_name = port_name,
+		.port_index = port_index,
+		.port_by_name = find_port,
+		.reject = reject,
+		.log = log_packet,
+	};
+
+	env.daemon = d;
+	for (unsigned int i = 0; i < d->config->port_count && i < PATH_PORTS; i++)
+		snprintf(env.names[i], sizeof(env.names[i]), "%s", d->config->ports[i].name);
+	/* Without a dataplane (a check) nothing is logged. */
+	if (env.ring == NULL && d->path != NULL)
+		env.ring = rte_ring_create_elem("shunt-log", sizeof(struct log_record), LOG_RING,
+			SOCKET_ID_ANY, RING_F_SC_DEQ);
+	return &table;
+}
