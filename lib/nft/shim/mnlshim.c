@@ -65,8 +65,8 @@ find_real(const char *name, const char *library)
 
 	if (symbol != NULL)
 		return symbol;
-	/* The handle is kept: it is loaded anyway. */
-	handle = dlopen(library, RTLD_NOLOAD | RTLD_NOW);
+	/* Loaded already as a rule; not if a program that links us needs no more of libmnl. */
+	handle = dlopen(library, RTLD_NOW);
 	return handle != NULL ? dlsym(handle, name) : NULL;
 }
 
