@@ -272,7 +272,9 @@ shim_request(struct shim_link *link, const struct iovec *iov, size_t count)
 
 			if (part > NFT_FRAGMENT_MAX - n)
 				part = NFT_FRAGMENT_MAX - n;
-			memcpy(payload + n, (const uint8_t *)iov->iov_base + skip, part);
+			/* An empty one may point nowhere. */
+			if (part != 0)
+				memcpy(payload + n, (const uint8_t *)iov->iov_base + skip, part);
 			n += part;
 			skip += part;
 			if (skip == iov->iov_len) {

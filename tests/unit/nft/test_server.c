@@ -131,7 +131,7 @@ begin(void)
 	int err;
 
 	wire = (struct nft_wire){0};
-	strcpy(dir, "/tmp/shunt-test-XXXXXX");
+	snprintf(dir, sizeof(dir), "/tmp/shunt-test-XXXXXX");
 	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/nft.sock", dir);
 	CU_ASSERT_EQUAL_FATAL(loop_create(&loop), 0);

@@ -23,10 +23,12 @@
 
 #include "clock.h"
 #include "nft_server.h"
+#include "rpc_server.h"
 #include "unit.h"
 
 #define PATIENCE_MS 20000
 #define NFT	    "/usr/sbin/nft"
+#define PYTHON	    "/usr/bin/python3"
 #define JUDGE_NS    (20 * NS_PER_MS)
 
 struct nft_wire {
@@ -52,9 +54,11 @@ struct nft_client {
 static struct nft_wire wire;
 static struct loop *loop;
 static struct nft_server *server;
+static bool preloading = true;
 static char dir[64];
 static char path[96];
 static char preload[4096];
+static char shuntctl[4096];
 
 struct nft_client *
 nft_client_new(struct nft_wire *w, nft_send_t send, void *ctx)
@@ -253,7 +257,8 @@ start(struct child *child, char **argv)
 	posix_spawn_file_actions_t actions;
 	char socket_env[128];
 	char preload_env[sizeof(preload) + 16];
-	char *env[] = {socket_env, preload_env, "LC_ALL=C", "HOME=/", NULL};
+	char *preloaded[] = {"LC_ALL=C", "HOME=/", socket_env, preload_env, NULL};
+	char *plain[] = {"LC_ALL=C", "HOME=/", NULL};
 	int pipes[2];
 
 	*child = (struct child){0};
@@ -264,7 +269,9 @@ start(struct child *child, char **argv)
 	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
 	posix_spawn_file_actions_adddup2(&actions, pipes[1], 1);
 	posix_spawn_file_actions_adddup2(&actions, pipes[1], 2);
-	CU_ASSERT_EQUAL_FATAL(posix_spawn(&child->pid, argv[0], &actions, NULL, argv, env), 0);
+	CU_ASSERT_EQUAL_FATAL(posix_spawn(&child->pid, argv[0], &actions, NULL, argv,
+				      preloading ? preloaded : plain),
+		0);
 	posix_spawn_file_actions_destroy(&actions);
 	close(pipes[1]);
 	child->out = pipes[0];
@@ -308,7 +315,7 @@ begin(void)
 	int err;
 
 	wire = (struct nft_wire){0};
-	strcpy(dir, "/tmp/shunt-test-XXXXXX");
+	snprintf(dir, sizeof(dir), "/tmp/shunt-test-XXXXXX");
 	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/nft.sock", dir);
 	CU_ASSERT_EQUAL_FATAL(loop_create(&loop), 0);
@@ -439,6 +446,76 @@ test_monitor(void)
 	end();
 }
 
+/* Where the library is not in the program's own scope: ctypes loads it RTLD_LOCAL. */
+static void
+test_python(void)
+{
+	static struct child child;
+	int status;
+	char *argv[] = {PYTHON, "-c",
+		"import ctypes, sys\n"
+		"try:\n"
+		"    nft = ctypes.CDLL('libnftables.so.1', mode=ctypes.RTLD_LOCAL)\n"
+		"except OSError:\n"
+		"    sys.exit(77)\n"
+		"nft.nft_ctx_new.restype = ctypes.c_void_p\n"
+		"ctx = ctypes.c_void_p(nft.nft_ctx_new(0))\n"
+		"ret = nft.nft_run_cmd_from_buffer(ctx, b'list ruleset')\n"
+		"sys.exit(ret or nft.nft_run_cmd_from_buffer(ctx, b'add table ip x'))\n",
+		NULL};
+
+	if (access(PYTHON, X_OK) != 0)
+		return;
+	begin();
+	start(&child, argv);
+	status = finish(&child);
+	if (status != 77) {
+		CU_ASSERT_EQUAL(status, 0);
+		CU_ASSERT_STRING_EQUAL(child.text, "table ip standing {\n}\n");
+		CU_ASSERT_EQUAL(wire.batches, 1);
+	}
+	end();
+}
+
+static void
+call_nft_socket(void *ctx, const json_t *params, struct rpc_reply *reply)
+{
+	(void)ctx;
+	(void)params;
+	rpc_result(reply, json_pack("{s:s}", "path", path));
+}
+
+/* The shim linked in. Its socket is the one that the control socket names. */
+static void
+test_shuntctl(void)
+{
+	static const struct rpc_method method = {
+		"nft.socket", UNIX_RIGHT_VIEW, call_nft_socket, NULL, "where nft's socket is"};
+	const struct unix_access access = {UNIX_NO_GROUP, UNIX_NO_GROUP};
+	static struct child child;
+	struct rpc_server *control;
+	char control_path[128];
+	char *list[] = {shuntctl, "-s", control_path, "nft", "list", "ruleset", NULL};
+	char *add[] = {shuntctl, "-s", control_path, "nft", "add", "table", "ip", "x", NULL};
+
+	begin();
+	snprintf(control_path, sizeof(control_path), "%s/control.sock", dir);
+	CU_ASSERT_EQUAL_FATAL(rpc_server_create(loop, control_path, &access, &control), 0);
+	CU_ASSERT_EQUAL(rpc_server_add(control, &method, 1, NULL), 0);
+	preloading = false;
+	start(&child, list);
+	CU_ASSERT_EQUAL(finish(&child), 0);
+	CU_ASSERT_STRING_EQUAL(child.text, "table ip standing {\n}\n");
+	wire.refuse = EBUSY;
+	start(&child, add);
+	CU_ASSERT_EQUAL(finish(&child), 1);
+	CU_ASSERT_PTR_NOT_NULL(strstr(child.text, "Device or resource busy"));
+	CU_ASSERT_EQUAL(wire.batches, 1);
+	preloading = true;
+	rpc_server_destroy(control);
+	end();
+}
+
 static void
 test_no_daemon(void)
 {
@@ -462,11 +539,13 @@ main(int argc, char **argv)
 		{"a long batch whose last rule is bad", test_long_batch},
 		{"interfaces", test_links},
 		{"monitor", test_monitor},
+		{"libnftables in python", test_python},
+		{"shuntctl nft", test_shuntctl},
 		{"no daemon, and one that dies", test_no_daemon},
 		CU_TEST_INFO_NULL,
 	};
 
-	if (argc != 2 || realpath(argv[1], preload) == NULL)
+	if (argc != 3 || realpath(argv[1], preload) == NULL || realpath(argv[2], shuntctl) == NULL)
 		return 2;
 	if (access(NFT, X_OK) != 0)
 		return 77; /* meson's word for skipped */

@@ -34,10 +34,10 @@ begin(int bus)
 {
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 
-	strcpy(dir, "/tmp/shunt-test-XXXXXX");
+	snprintf(dir, sizeof(dir), "/tmp/shunt-test-XXXXXX");
 	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/nft.sock", dir);
-	strcpy(sun.sun_path, path);
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
 	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	CU_ASSERT_FATAL(listener >= 0);
 	CU_ASSERT_EQUAL_FATAL(bind(listener, (struct sockaddr *)&sun, sizeof(sun)), 0);
@@ -98,7 +98,7 @@ daemon_hears(void *data, size_t size)
 
 /* Receive, and compare. */
 static bool
-gets(const char *text)
+hears(const char *text)
 {
 	char buf[64];
 	ssize_t n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
@@ -107,7 +107,7 @@ gets(const char *text)
 }
 
 static bool
-gets_error(int err)
+hears_error(int err)
 {
 	char buf[64];
 
@@ -153,7 +153,7 @@ test_talk(void)
 	struct nft_frame head;
 
 	begin(NETLINK_NETFILTER);
-	CU_ASSERT(gets_error(EAGAIN));
+	CU_ASSERT(hears_error(EAGAIN));
 	CU_ASSERT_EQUAL(mnl_socket_sendto(nl, "ask", 3), 3);
 	head = daemon_hears(data, sizeof(data));
 	CU_ASSERT(head.len == 3 && head.type == NFT_FRAME_REQ && head.flags == 0);
@@ -164,23 +164,23 @@ test_talk(void)
 	daemon_says(NFT_FRAME_REP, "b");
 	daemon_says(NFT_FRAME_END, "");
 	daemon_says(NFT_FRAME_EVENT, "later");
-	CU_ASSERT(gets("a"));
-	CU_ASSERT(gets("b"));
+	CU_ASSERT(hears("a"));
+	CU_ASSERT(hears("b"));
 	/* The kernel's queue is empty; what came of itself is for later. */
-	CU_ASSERT(gets_error(EAGAIN));
-	CU_ASSERT(gets("event"));
-	CU_ASSERT(gets("later"));
-	CU_ASSERT(gets_error(EAGAIN));
+	CU_ASSERT(hears_error(EAGAIN));
+	CU_ASSERT(hears("event"));
+	CU_ASSERT(hears("later"));
+	CU_ASSERT(hears_error(EAGAIN));
 	/* An answer that nobody read is there behind the next request, as a netlink socket's is. */
 	CU_ASSERT_EQUAL(mnl_socket_sendto(nl, "one", 3), 3);
 	daemon_says(NFT_FRAME_REP, "unread");
 	daemon_says(NFT_FRAME_END, "");
 	CU_ASSERT_EQUAL(mnl_socket_sendto(nl, "two", 3), 3);
-	CU_ASSERT(gets("unread"));
+	CU_ASSERT(hears("unread"));
 	daemon_says(NFT_FRAME_REP, "second");
-	CU_ASSERT(gets("second"));
+	CU_ASSERT(hears("second"));
 	daemon_says(NFT_FRAME_END, "");
-	CU_ASSERT(gets_error(EAGAIN));
+	CU_ASSERT(hears_error(EAGAIN));
 	CU_ASSERT_EQUAL(mnl_socket_sendto(nl, "", 0), -1);
 	end();
 }
@@ -200,9 +200,9 @@ test_batch(void)
 	CU_ASSERT_EQUAL(memcmp(data, "beginend", 8), 0);
 	CU_ASSERT_EQUAL(recv(fd, data, 1, MSG_DONTWAIT), -1);
 	CU_ASSERT_EQUAL(readable(0), 1);
-	CU_ASSERT(gets("error"));
+	CU_ASSERT(hears("error"));
 	CU_ASSERT_EQUAL(readable(0), 1);
-	CU_ASSERT(gets("event"));
+	CU_ASSERT(hears("event"));
 	CU_ASSERT_EQUAL(readable(0), 0);
 	/* A good one has no answer. */
 	daemon_says(NFT_FRAME_END, "");
@@ -275,7 +275,7 @@ test_waiting(void)
 	FD_SET(pipes[0], &set);
 	CU_ASSERT_EQUAL(select((fd > pipes[0] ? fd : pipes[0]) + 1, &set, NULL, NULL, NULL), 2);
 	CU_ASSERT(FD_ISSET(fd, &set) && FD_ISSET(pipes[0], &set));
-	CU_ASSERT(gets("word"));
+	CU_ASSERT(hears("word"));
 	CU_ASSERT_EQUAL(select((fd > pipes[0] ? fd : pipes[0]) + 1, &set, NULL, NULL, NULL), 1);
 	CU_ASSERT(!FD_ISSET(fd, &set) && FD_ISSET(pipes[0], &set));
 	p[0] = (struct pollfd){.fd = fd, .events = POLLIN};
@@ -288,7 +288,7 @@ test_waiting(void)
 	daemon_says(NFT_FRAME_EVENT, "long");
 	CU_ASSERT_EQUAL(mnl_socket_recvfrom(nl, buf, sizeof(buf)), -1);
 	CU_ASSERT_EQUAL(errno, ENOSPC);
-	CU_ASSERT(gets_error(EAGAIN));
+	CU_ASSERT(hears_error(EAGAIN));
 	end();
 }
 
@@ -350,8 +350,8 @@ test_dead(void)
 	daemon_says(NFT_FRAME_REP, "last words");
 	close(daemon_fd);
 	daemon_fd = -1;
-	CU_ASSERT(gets("last words"));
-	CU_ASSERT(gets_error(EPIPE));
+	CU_ASSERT(hears("last words"));
+	CU_ASSERT(hears_error(EPIPE));
 	CU_ASSERT_EQUAL(readable(-1), 1);
 	/* No SIGPIPE. */
 	CU_ASSERT_EQUAL(mnl_socket_sendto(nl, "x", 1), -1);
@@ -362,7 +362,7 @@ test_dead(void)
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		begin(NETLINK_NETFILTER);
 		daemon_bytes(&bad[i], sizeof(bad[i]));
-		CU_ASSERT(gets_error(EPIPE));
+		CU_ASSERT(hears_error(EPIPE));
 		end();
 	}
 	/* The socket of the last run is no longer there. */
