@@ -10,6 +10,8 @@
 #include <linux/genetlink.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <poll.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -292,6 +294,61 @@ test_waiting(void)
 	end();
 }
 
+#define ROUNDS 300
+
+/* A daemon of its own: an END, and a little later a notification. CUnit is not for threads. */
+static void *
+slow_daemon(void *arg)
+{
+	const struct nft_frame last = {.type = NFT_FRAME_END};
+	const struct nft_frame event = {.len = 1, .type = NFT_FRAME_EVENT};
+	struct pollfd p = {.fd = daemon_fd, .events = POLLIN};
+	char data[16];
+	int i;
+
+	for (i = 0; i < ROUNDS; i++) {
+		/* A request of one byte is a frame of nine. */
+		if (poll(&p, 1, 20000) != 1 || recv(daemon_fd, data, 9, MSG_WAITALL) != 9 ||
+			send(daemon_fd, &last, sizeof(last), MSG_NOSIGNAL) < 0)
+			return arg;
+		sched_yield();
+		if (send(daemon_fd, &event, 5, MSG_NOSIGNAL) < 0)
+			return arg;
+		sched_yield();
+		if (send(daemon_fd, (const char *)&event + 5, 3, MSG_NOSIGNAL) < 0 ||
+			send(daemon_fd, "e", 1, MSG_NOSIGNAL) < 0)
+			return arg;
+	}
+	return NULL;
+}
+
+/* What comes while the program waits is not reported before it can be received. */
+static void
+test_waiting_long(void)
+{
+	struct pollfd p;
+	pthread_t thread;
+	fd_set set;
+	void *ret;
+	int i;
+
+	begin(NETLINK_NETFILTER);
+	p = (struct pollfd){.fd = fd, .events = POLLIN};
+	fcntl(daemon_fd, F_SETFL, 0);
+	CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, slow_daemon, dir), 0);
+	for (i = 0; i < ROUNDS; i++) {
+		CU_ASSERT_EQUAL(mnl_socket_sendto(nl, "x", 1), 1);
+		FD_ZERO(&set);
+		FD_SET(fd, &set);
+		CU_ASSERT_EQUAL(
+			i % 2 == 0 ? select(fd + 1, &set, NULL, NULL, NULL) : poll(&p, 1, -1), 1);
+		CU_ASSERT(hears("e"));
+	}
+	CU_ASSERT_EQUAL(pthread_join(thread, &ret), 0);
+	CU_ASSERT_PTR_NULL(ret);
+	end();
+}
+
 static void
 test_options(void)
 {
@@ -422,6 +479,7 @@ main(void)
 		{"batches", test_batch},
 		{"fragments", test_fragments},
 		{"select and poll", test_waiting},
+		{"select and poll, woken early", test_waiting_long},
 		{"groups and options", test_options},
 		{"no daemon, a dead one, a mad one", test_dead},
 		{"sockets that are not the shim's", test_pass},
