@@ -128,7 +128,7 @@ check "ports, routes, neighbours, workers, graph are shown" bash -c "
 		'$build/app/shuntctl/shuntctl' -s '$work/control.sock' show \$what || exit 1
 	done"
 check "what is not built is refused" bash -c "
-	! '$build/app/shuntctl/shuntctl' -s '$work/control.sock' show program"
+	! '$build/app/shuntctl/shuntctl' -s '$work/control.sock' show tunnels"
 
 kill "$daemon"
 # Its parent has gone, so wait for the socket to go.
@@ -141,8 +141,11 @@ check "it gave the interface's offloads back" bash -c \
 	"ip netns exec ${id}r ethtool -k lan0 | grep -q 'tx-checksumming: on'"
 daemon=
 
-echo 'table ip t { }' > "$work/ruleset.nft"
-check "a ruleset is refused, not ignored" bash -c \
+echo 'table ip t { chain c { meta skuid 0 drop; }; }' > "$work/ruleset.nft"
+check "a rule that is not evaluated is refused, not ignored" bash -c \
 	"! '$build/app/shuntd/shuntd' -c '$work/shunt.yaml' --check"
+echo 'table ip t { chain c { ip ttl 1 drop; }; }' > "$work/ruleset.nft"
+check "a ruleset is taken" \
+	"$build/app/shuntd/shuntd" -c "$work/shunt.yaml" --check
 [ $failed = 0 ] || cat "$work/log"
 exit $failed
