@@ -196,6 +196,7 @@ conntrack_create(struct conntrack *ct, const struct tuple *original, const struc
 		.tcp = CONN_TCP_NONE,
 		.id = ++ct->next_id,
 		.alias_at = CONN_ALIAS_NONE,
+		.rule_seq = {c->rule_seq[0], c->rule_seq[1]},
 	};
 	if (original->proto == IPPROTO_TCP) {
 		c->tcp = tcp_alloc(ct);
@@ -214,24 +215,25 @@ conntrack_create(struct conntrack *ct, const struct tuple *original, const struc
 	return conn;
 }
 
-void
-conntrack_destroy(struct conntrack *ct, uint32_t conn)
+/* Its records, memory and place are for others now. */
+static void
+end(struct conntrack *ct, uint32_t conn)
 {
 	struct flow_table *table = conntrack_table(ct, conn);
 	struct conn *c = conn_at(ct, conn);
 
-	if (ct->dying == conn)
-		ct->dying = CONN_NONE;
 	if (ct->end != NULL)
 		ct->end(ct->end_ctx, ct, conn);
-	if (c->status & CT_CONFIRMED) {
+	if (c->status & CT_CONFIRMED || c->flags & CONN_REVIVED) {
 		flow_remove(table, conn_record(conn, 0));
 		flow_remove(table, conn_record(conn, 1));
-	} else {
-		if (c->flags & CONN_HELD)
-			flow_remove(table, conn_record(conn, 0));
-		ct->unconfirmed--;
+	} else if (c->flags & CONN_HELD) {
+		flow_remove(table, conn_record(conn, 0));
 	}
+	if (!(c->status & CT_CONFIRMED))
+		ct->unconfirmed--;
+	if (c->flags & CONN_LINGER)
+		ct->lingering--;
 	wheel_del(&ct->wheel, conn);
 	if (c->tcp != CONN_TCP_NONE)
 		tcp_free(ct, c->tcp);
@@ -241,6 +243,26 @@ conntrack_destroy(struct conntrack *ct, uint32_t conn)
 	ct->live--;
 	ct->destroyed++;
 	lease_give(ct);
+}
+
+void
+conntrack_destroy(struct conntrack *ct, uint32_t conn)
+{
+	const struct conn *c = conn_at(ct, conn);
+
+	if (ct->dying == conn)
+		ct->dying = CONN_NONE;
+	if (c->rules_out != 0)
+		conntrack_linger(ct, conn);
+	else
+		end(ct, conn);
+}
+
+void
+conntrack_rule_gone(struct conntrack *ct, uint32_t conn)
+{
+	if (conn_lingers(ct, conn) && conn_at(ct, conn)->rules_out == 0)
+		end(ct, conn);
 }
 
 uint32_t
@@ -271,7 +293,7 @@ conntrack_tuple_taken(struct conntrack *ct, const struct tuple *t, uint32_t exce
 	if (!conn_expired(ct, conn))
 		return true;
 	conntrack_destroy(ct, conn);
-	return false;
+	return conn_lingers(ct, conn);
 }
 
 void
@@ -305,15 +327,19 @@ conntrack_release(struct conntrack *ct, uint32_t conn)
 static void
 arm(struct conntrack *ct, uint32_t conn)
 {
-	uint32_t in_ms = RTE_MIN(conn_expires_ms(ct, conn), LOOK_MS);
+	conntrack_look_in(ct, conn, RTE_MIN(conn_expires_ms(ct, conn), LOOK_MS));
+}
 
-	wheel_add(&ct->wheel, conn, ct->now_ns / NS_PER_MS + in_ms);
+void
+conntrack_look_in(struct conntrack *ct, uint32_t conn, uint32_t ms)
+{
+	wheel_del(&ct->wheel, conn);
+	wheel_add(&ct->wheel, conn, ct->now_ns / NS_PER_MS + ms);
 }
 
 void
 conntrack_rearm(struct conntrack *ct, uint32_t conn)
 {
-	wheel_del(&ct->wheel, conn);
 	arm(ct, conn);
 }
 
@@ -331,6 +357,14 @@ conntrack_confirm(struct conntrack *ct, struct pkt *pkt)
 	pkt->flags &= ~(uint32_t)PKT_UNCONFIRMED;
 	if (c->status & CT_CONFIRMED)
 		return VERDICT_ACCEPT;
+	if (c->flags & CONN_REVIVED) {
+		/* Its records never left the index. */
+		c->flags &= (uint8_t)~CONN_REVIVED;
+		c->status |= CT_CONFIRMED;
+		ct->unconfirmed--;
+		conntrack_rearm(ct, conn);
+		return VERDICT_ACCEPT;
+	}
 	table = conntrack_table(ct, conn);
 	conn_tuple(ct, conn, 0, &t[0]);
 	conn_tuple(ct, conn, 1, &t[1]);
@@ -421,6 +455,10 @@ conntrack_expire(struct conntrack *ct, unsigned int work)
 		unsigned int over = 0;
 
 		for (unsigned int i = 0; i < count; i++) {
+			if (conn_at(ct, due[i])->rules_out != 0) {
+				conntrack_sweep_rules(ct, due[i]);
+				continue;
+			}
 			if (!conn_expired(ct, due[i])) {
 				arm(ct, due[i]);
 				continue;
@@ -444,7 +482,8 @@ conntrack_for_each(
 {
 	for (unsigned int i = 0; i < 2; i++) {
 		for (uint32_t pair = 0; pair < ct->table[i].fresh_pair; pair++)
-			if (ct->conns[i][pair].status & CT_CONFIRMED)
+			if ((ct->conns[i][pair].status & CT_CONFIRMED) &&
+				!(ct->conns[i][pair].flags & CONN_LINGER))
 				fn(ct, pair << 1 | i, ctx);
 	}
 }

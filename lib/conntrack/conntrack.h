@@ -38,6 +38,22 @@ enum conn_flags {
 	CONN_MASQUERADE = 1 << 3, /**< dies with the address or egress it was masqueraded to */
 	CONN_UDP = 1 << 5,	  /**< its life is computed, see conn_timeout_ms() */
 	CONN_IN_USE = 1 << 4,	  /**< the number stands for a connection */
+	/**
+	 * Over, but a NIC still has a rule of it: tuples, NAT port and mapping are
+	 * kept for whom the rule would hit, and nothing shows the connection.
+	 */
+	CONN_LINGER = 1 << 6,
+	CONN_REVIVED = 1 << 7, /**< a lingering one begins anew, with the same mapping */
+};
+
+/** The rule of a direction, as its worker knows it (struct conn, rule). */
+enum conn_rule {
+	CONN_RULE_NONE = 0,
+	CONN_RULE_WANTED = 1 << 0, /**< offered or live */
+	CONN_RULE_LIVE = 1 << 1,   /**< the NIC carries the direction */
+	CONN_RULE_OUT = 1 << 2,	   /**< not `none`: until the last word about it */
+	CONN_RULE_FORMER = 1 << 3, /**< of a connection that lingered: counts are not this one's */
+	CONN_RULE_BANK = 1 << 4,   /**< lib/path's: which program's path ids count for it */
 };
 
 /** A connection. A cache line; worker: rw, nobody else. */
@@ -45,18 +61,20 @@ struct conn {
 	struct wheel_link link; /**< its place in the wheel */
 	uint8_t state;		/**< of its tracker */
 	uint8_t flags;		/**< enum conn_flags */
-	uint32_t timeout_ms;	/**< it lives this long after its last packet */
+	uint8_t why[2];	     /**< why the NIC does not carry a direction; lib/offload's reasons */
+	uint32_t timeout_ms; /**< it lives this long after its last packet */
 	uint32_t created_ms;
 	uint32_t status; /**< CT_* */
 	uint32_t mark;
-	uint32_t tcp;	   /**< number of its TCP state, or CONN_TCP_NONE */
-	uint32_t id;	   /**< counts up; `ct id` */
-	uint16_t egress;   /**< CONN_MASQUERADE: the port it leaves by */
-	uint8_t alias_at;  /**< the worker that has an alias of its reply tuple */
-	uint8_t rules_out; /**< offload rules of its directions that are not `none` */
-	uint64_t start_ns; /**< when it was created */
-	uint16_t hold;	   /**< CONN_HELD: lib/nat's number of the hold */
-	uint16_t reserved[3];
+	uint32_t tcp;	      /**< number of its TCP state, or CONN_TCP_NONE */
+	uint32_t id;	      /**< counts up; `ct id` */
+	uint16_t egress;      /**< CONN_MASQUERADE: the port it leaves by */
+	uint8_t alias_at;     /**< the worker that has an alias of its reply tuple */
+	uint8_t rules_out;    /**< directions whose rule is not `none` */
+	uint64_t start_ns;    /**< when it was created */
+	uint16_t hold;	      /**< CONN_HELD: lib/nat's number of the hold */
+	uint16_t rule_seq[2]; /**< of the last offer; outlives the connection, as handles must */
+	uint8_t rule[2];      /**< enum conn_rule */
 };
 static_assert(sizeof(struct conn) == 64, "a cache line");
 
@@ -98,7 +116,10 @@ struct conntrack {
 	conntrack_end_t end;	      /**< NULL: nobody asks */
 	conntrack_end_t end_prefetch; /**< called a little before end, to prefetch; may be NULL */
 	void *end_ctx;
-	uint64_t created; /**< statistics */
+	conntrack_end_t withdraw; /**< asks for the rules of a connection to be removed; or NULL */
+	void *withdraw_ctx;
+	uint32_t lingering; /**< of live: over, but a rule is in a NIC */
+	uint64_t created;   /**< statistics */
 	uint64_t destroyed;
 	uint64_t invalid;
 	uint64_t full;
@@ -232,15 +253,32 @@ conn_idle_ms(const struct conntrack *ct, uint32_t conn)
 	return idle0 < idle1 ? idle0 : idle1;
 }
 
+/** Whether a NIC carries a direction of it, or is asked to. */
+static inline bool
+conn_in_hardware(const struct conn *c)
+{
+	return (c->rule[0] | c->rule[1]) & CONN_RULE_WANTED;
+}
+
+/** Whether a connection is over and only waits for its rules to go. */
+static inline bool
+conn_lingers(const struct conntrack *ct, uint32_t conn)
+{
+	return conn_at(ct, conn)->flags & CONN_LINGER;
+}
+
 /**
  * Whether a connection's time is over. Such a connection counts as absent,
- * however late the sweep comes.
+ * however late the sweep comes. While a NIC carries it, its last packet is not
+ * known: the sweep has the rule removed, and with it comes its last count.
  */
 static inline bool
 conn_expired(const struct conntrack *ct, uint32_t conn)
 {
-	return (conn_at(ct, conn)->status & CT_CONFIRMED) &&
-	       conn_idle_ms(ct, conn) >= conn_timeout_ms(ct, conn);
+	const struct conn *c = conn_at(ct, conn);
+
+	return (c->status & CT_CONFIRMED) && conn_idle_ms(ct, conn) >= conn_timeout_ms(ct, conn) &&
+	       !conn_in_hardware(c);
 }
 
 /** Remaining life in milliseconds, 0 if over. */
@@ -273,8 +311,23 @@ enum verdict conntrack_in(struct conntrack *ct, struct pkt *pkt);
  */
 enum verdict conntrack_confirm(struct conntrack *ct, struct pkt *pkt);
 
-/** End a connection, confirmed or not: records, TCP state and memory go. */
+/**
+ * End a connection, confirmed or not: records, TCP state and memory go. If a
+ * rule of it is not `none`, it lingers until conntrack_rule_gone().
+ */
 void conntrack_destroy(struct conntrack *ct, uint32_t conn);
+
+/**
+ * What was recorded of a connection holds no more: its next packets walk, and
+ * its rules are withdrawn.
+ */
+void conntrack_unsettle(struct conntrack *ct, uint32_t conn);
+
+/** The rules leave the NIC: windows are outdated (flow_offload_fixup_tcp). */
+void conntrack_leave_hardware(struct conntrack *ct, uint32_t conn);
+
+/** The last rule of a connection is `none`: one that lingered ends. */
+void conntrack_rule_gone(struct conntrack *ct, uint32_t conn);
 
 /** The packet has left or is gone: end the connection that it was the last one of. */
 static inline void

@@ -30,7 +30,8 @@ find(struct conntrack *ct, const struct tuple *t, unsigned int *dir)
 	conn = conn_number(t->family, record / 2);
 	if (conn_expired(ct, conn)) {
 		conntrack_destroy(ct, conn);
-		return CONN_NONE;
+		if (!conn_lingers(ct, conn))
+			return CONN_NONE;
 	}
 	*dir = record & 1;
 	return conn;
@@ -52,7 +53,7 @@ icmp_error(struct conntrack *ct, struct pkt *pkt)
 		!tuple_invert(&quoted, &inverse))
 		return invalid(ct, pkt);
 	conn = find(ct, &inverse, &dir);
-	if (conn == CONN_NONE)
+	if (conn == CONN_NONE || conn_lingers(ct, conn))
 		return invalid(ct, pkt);
 	/* Do not trust an error that is sent to somebody else. */
 	if (memcmp(&inverse.dst, &pkt->tuple.dst, sizeof(inverse.dst)) != 0)
@@ -116,18 +117,6 @@ set_life(struct conntrack *ct, uint32_t conn, uint32_t timeout_ms, bool from_now
 		conntrack_rearm(ct, conn);
 }
 
-/* A record that is settled is so no more: the next packets walk. */
-static void
-unsettle(struct conntrack *ct, uint32_t conn)
-{
-	for (unsigned int dir = 0; dir < 2; dir++) {
-		struct flow_tail *tail = conn_tail(ct, conn, dir);
-
-		if (tail->state > FLOW_TRACKED)
-			tail->state = FLOW_TRACKED;
-	}
-}
-
 void
 conntrack_set_closing(struct conntrack *ct, uint32_t conn)
 {
@@ -136,7 +125,7 @@ conntrack_set_closing(struct conntrack *ct, uint32_t conn)
 	if (c->tcp == CONN_TCP_NONE || !(c->status & CT_CONFIRMED))
 		return;
 	c->state = CT_TCP_CLOSE;
-	unsettle(ct, conn);
+	conntrack_unsettle(ct, conn);
 	set_life(ct, conn, ct->config->tracker.tcp.timeout_ms[CT_TCP_CLOSE], false);
 }
 
@@ -151,7 +140,7 @@ take(struct conntrack *ct, struct pkt *pkt, unsigned int dir, enum track_result 
 	c->status = track->status;
 	if (c->state != track->state) {
 		c->state = track->state;
-		unsettle(ct, pkt->conn);
+		conntrack_unsettle(ct, pkt->conn);
 	}
 	if (result != TRACK_IGNORE) {
 		tail->packets++;
@@ -187,12 +176,43 @@ create(struct conntrack *ct, struct pkt *pkt, const struct tcp_seg *seg)
 	return VERDICT_ACCEPT;
 }
 
+/*
+ * The connection of this tuple is over, but a NIC has a rule of it still: the
+ * new one takes its place, with its mapping, so that whichever carries a packet
+ * does the same to it. One that would begin the other way round has to wait.
+ */
+static enum verdict
+revive(struct conntrack *ct, struct pkt *pkt, unsigned int dir, const struct tcp_seg *seg)
+{
+	struct tcp_track fresh;
+
+	if (dir != CT_DIR_ORIGINAL || !may_start(ct, pkt, seg, &fresh))
+		return invalid(ct, pkt);
+	conntrack_revive(ct, pkt->conn);
+	if (pkt->tuple.proto == IPPROTO_TCP)
+		ct->tcp[conn_at(ct, pkt->conn)->tcp] = fresh;
+	pkt->flags |= PKT_UNCONFIRMED;
+	return VERDICT_ACCEPT;
+}
+
+/* A segment that ends a connection takes it out of the NIC (nf_flow_state_check). */
+static void
+leave_hardware(struct conntrack *ct, const struct pkt *pkt, const struct tcp_seg *seg)
+{
+	if (pkt->tuple.proto == IPPROTO_TCP && conn_in_hardware(conn_at(ct, pkt->conn)) &&
+		(seg->flags & (RTE_TCP_FIN_FLAG | RTE_TCP_RST_FLAG)))
+		conntrack_unsettle(ct, pkt->conn);
+}
+
 /* Run the tracker on a packet whose connection is known. */
 static enum verdict
 track_packet(struct conntrack *ct, struct pkt *pkt, unsigned int dir, const struct tcp_seg *seg,
 	bool *again)
 {
 	struct conn *c = conn_at(ct, pkt->conn);
+
+	leave_hardware(ct, pkt, seg);
+
 	struct track track = {
 		.status = c->status,
 		.state = c->state,
@@ -289,6 +309,10 @@ conntrack_in(struct conntrack *ct, struct pkt *pkt)
 				return verdict;
 		} else if (conn_at(ct, pkt->conn)->flags & CONN_HELD) {
 			return VERDICT_STOLEN;
+		} else if (conn_lingers(ct, pkt->conn)) {
+			verdict = revive(ct, pkt, dir, &seg);
+			if (pkt->conn == CONN_NONE)
+				return verdict;
 		}
 		verdict = track_packet(ct, pkt, dir, &seg, &again);
 	} while (again);

@@ -50,8 +50,18 @@ ops_mark(const struct pkt *pkt, uint32_t *mark)
 static void
 ops_set_mark(const struct pkt *pkt, uint32_t mark)
 {
-	if (has_conn(pkt))
-		conn_at(conntrack_of(pkt->worker), pkt->conn)->mark = mark;
+	struct conntrack *ct = conntrack_of(pkt->worker);
+	struct conn *c;
+
+	if (!has_conn(pkt))
+		return;
+	c = conn_at(ct, pkt->conn);
+	if (c->mark == mark)
+		return;
+	c->mark = mark;
+	/* Rules may have read it: what was recorded under the old one ends. */
+	if (c->status & CT_CONFIRMED)
+		conntrack_unsettle(ct, pkt->conn);
 }
 
 static bool

@@ -91,6 +91,9 @@ offload_offer(struct offload *o, unsigned int worker, const struct offload_offer
 {
 	struct message message = {.offer = *offer, .type = MESSAGE_OFFER};
 
+	/* The other half is for withdrawals. */
+	if (rte_ring_free_count(o->messages[worker]) < MESSAGES / 2)
+		return -ENOSPC;
 	return rte_ring_sp_enqueue_elem(o->messages[worker], &message, sizeof(message)) == 0
 		       ? 0
 		       : -ENOSPC;

@@ -12,6 +12,8 @@ void
 path_set_hooks(struct path *path, const struct hooks *hooks)
 {
 	rcu_publish(&path->hooks, hooks);
+	if (path->config.offload != NULL && hooks != NULL)
+		offload_set_generation(path->config.offload, hooks->generation);
 }
 
 bool
@@ -21,7 +23,7 @@ path_latched(const struct path *path)
 		if (atomic_load_explicit(&path->workers[i]->latched, memory_order_acquire) !=
 			path->hooks)
 			return false;
-	return true;
+	return path->config.offload == NULL || offload_flushed(path->config.offload);
 }
 
 int
@@ -61,6 +63,39 @@ unsettle_all(struct worker *w)
 	w->settled = FLOW_SETTLED;
 }
 
+/*
+ * Other rules: what the old paths have is added to the counters, which control
+ * reads after this. While a NIC has rules of theirs, that has to wait for the
+ * last counts.
+ */
+static void
+change_hooks(struct worker *w, const struct hooks *hooks)
+{
+	if (w->hooks != NULL && w->hooks->states != NULL) {
+		if (w->rules_out == 0) {
+			paths_fold(&w->paths, w->paths.bank, w->hooks->states->counters[w->id]);
+		} else {
+			w->old_states = w->hooks->states;
+			w->rules_old = w->rules_out;
+			paths_turn(&w->paths);
+		}
+	}
+	w->hooks = hooks;
+}
+
+/* Tell control when nothing is left of older hooks. */
+static void
+latched(struct worker *w)
+{
+	if (w->rules_old != 0 ||
+		atomic_load_explicit(&w->latched, memory_order_relaxed) == w->hooks)
+		return;
+	if (w->old_states != NULL)
+		paths_fold(&w->paths, !w->paths.bank, w->old_states->counters[w->id]);
+	w->old_states = NULL;
+	atomic_store_explicit(&w->latched, w->hooks, memory_order_release);
+}
+
 /* Take over the clock and what control has published since the last walk. */
 static void
 latch(struct worker *w)
@@ -74,15 +109,17 @@ latch(struct worker *w)
 	conntrack_set_clock(w->ct, w->now_ns);
 	hooks = rcu_read(&w->path->hooks);
 	routes = route_current(w->path->config.route);
+	if (hooks != w->hooks && w->rules_old != 0)
+		hooks = w->hooks; /* one change at a time */
 	if (hooks != w->hooks || routes != w->routes) {
-		/* Counters of rules that go are read once more after this. */
-		if (hooks != w->hooks && w->hooks != NULL && w->hooks->states != NULL)
-			paths_fold(&w->paths, w->hooks->states->counters[w->id]);
-		w->hooks = hooks;
-		atomic_store_explicit(&w->latched, hooks, memory_order_release);
+		if (hooks != w->hooks)
+			change_hooks(w, hooks);
 		w->routes = routes;
 		unsettle_all(w);
 	}
+	if (w->path->config.offload != NULL)
+		hardware_events(w);
+	latched(w);
 }
 
 int

@@ -17,6 +17,7 @@
 #include "conntrack.h"
 #include "hooks.h"
 #include "nat.h"
+#include "offload.h"
 #include "packet.h"
 #include "route.h"
 #include "states.h"
@@ -58,6 +59,7 @@ struct path_config {
 	uint64_t secret[4];	    /**< random, for the hash tables */
 	struct rte_mempool *pool;   /**< of packets that the router makes; PKT_PRIV_SIZE */
 	const struct route *route;  /**< routing; alive as long as the dataplane */
+	struct offload *offload;    /**< alive as long as the dataplane; NULL: software only */
 
 	const char *name; /**< prefix of DPDK object names; at most 8 bytes */
 };
@@ -77,6 +79,8 @@ struct path_counters {
 	uint64_t handed_over;	 /**< to other workers' rings */
 	uint64_t taken_over;	 /**< from other workers' rings */
 	uint64_t established;	 /**< packets carried by a settled record */
+	uint64_t hardware;	 /**< packets that NICs say they carried; they never were here */
+	uint64_t hardware_bytes; /**< their bytes, layer 3 */
 	uint64_t walked;	 /**< packets of the slow walk */
 	uint64_t alias_orphans;	 /**< aliases whose owner did not know them */
 	uint64_t unreserve_lost; /**< messages for which a ring had no room; they make orphans */
@@ -98,12 +102,16 @@ struct path *path_create(const struct path_config *config, char *err, size_t err
 void path_destroy(struct path *path);
 
 /**
- * Publish the hooks; workers latch them at the top of their next walk. Control
- * thread; the old ones may be freed after a grace period (rcu.h).
+ * Publish the hooks; workers latch them at the top of their next walk, and the
+ * rules that were made under older ones leave the NICs. Control thread; the old
+ * hooks may be freed after a grace period (rcu.h), what they count in only when
+ * path_latched() says so.
  */
 void path_set_hooks(struct path *path, const struct hooks *hooks);
 
-/** Whether every worker walks by the hooks published last. Any thread; workers that stand never do.
+/**
+ * Whether every worker walks by the hooks published last, and no rule of older
+ * ones is in a NIC. Any thread; workers that stand never do.
  */
 bool path_latched(const struct path *path);
 

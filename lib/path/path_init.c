@@ -92,6 +92,10 @@ worker_create(struct path *path, uint8_t id)
 		conntrack_fini(&w->conntrack);
 		goto fail;
 	}
+	if (config->offload != NULL) {
+		w->conntrack.withdraw = hardware_withdraw;
+		w->conntrack.withdraw_ctx = w;
+	}
 	w->nat.routes = (struct nat_routes){egress_address, ingress_address, w};
 	if (!w->alone) {
 		w->nat.reserve = handoff_reserve;

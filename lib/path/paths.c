@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#define SLOTS (2 * PATH_IDS)
-
 static uint32_t
 hash_of(const uint32_t *counters, uint32_t count)
 {
@@ -12,43 +10,64 @@ hash_of(const uint32_t *counters, uint32_t count)
 
 	for (uint32_t i = 0; i < count; i++)
 		h = (h ^ counters[i]) * 0x9e3779b97f4a7c15ULL;
-	return (uint32_t)(h >> 40) % SLOTS;
+	return (uint32_t)(h >> 40) % PATHS_SLOTS;
 }
 
 uint32_t
 paths_intern(struct paths *paths, const struct nft_trail *trail)
 {
-	uint32_t id = atomic_load_explicit(&paths->used, memory_order_relaxed);
-	uint32_t slot, count = trail->count;
+	uint32_t bank = paths->bank, count = trail->count, slot, id, first;
+	uint32_t used = atomic_load_explicit(&paths->used[bank], memory_order_relaxed);
 
 	if (count == 0)
 		return 0;
 	for (slot = hash_of(trail->counters, count); paths->slots[slot] != 0;
-		slot = (slot + 1) % SLOTS) {
+		slot = (slot + 1) % PATHS_SLOTS) {
 		const struct path_entry *e = &paths->entries[paths->slots[slot]];
 
 		if (e->count == count && memcmp(&paths->pool[e->first], trail->counters,
 						 count * sizeof(uint32_t)) == 0)
 			return paths->slots[slot];
 	}
-	if (id == PATH_IDS || paths->pool_used + count > PATHS_POOL)
+	if (used == PATHS_BANK || paths->pool_used[bank] + count > PATHS_POOL)
 		return PATH_IDS;
-	memcpy(&paths->pool[paths->pool_used], trail->counters, count * sizeof(uint32_t));
-	paths->entries[id] = (struct path_entry){paths->pool_used, count};
-	paths->pool_used += count;
+	id = bank * PATHS_BANK + used;
+	first = bank * PATHS_POOL + paths->pool_used[bank];
+	memcpy(&paths->pool[first], trail->counters, count * sizeof(uint32_t));
+	paths->entries[id] = (struct path_entry){first, count};
+	paths->pool_used[bank] += count;
 	paths->slots[slot] = id;
 	/* Complete before a reader may see it. */
-	atomic_store_explicit(&paths->used, id + 1, memory_order_release);
+	atomic_store_explicit(&paths->used[bank], used + 1, memory_order_release);
 	return id;
 }
 
 void
-paths_fold(struct paths *paths, struct nft_count *counters)
+paths_turn(struct paths *paths)
 {
-	uint32_t used = atomic_load_explicit(&paths->used, memory_order_relaxed);
+	memset(paths->slots, 0, PATHS_SLOTS * sizeof(*paths->slots));
+	paths->bank = !paths->bank;
+}
+
+/* The slots of a bank's paths; few paths are taken out one by one. */
+static void
+forget_slots(struct paths *paths, uint32_t bank, uint32_t used)
+{
+	const struct path_entry *e = &paths->entries[bank * PATHS_BANK + 1];
+
+	if (used == 2)
+		paths->slots[hash_of(&paths->pool[e->first], e->count)] = 0;
+	else if (used > 2)
+		memset(paths->slots, 0, PATHS_SLOTS * sizeof(*paths->slots));
+}
+
+void
+paths_fold(struct paths *paths, uint32_t bank, struct nft_count *counters)
+{
+	uint32_t used = atomic_load_explicit(&paths->used[bank], memory_order_relaxed);
 
 	atomic_fetch_add_explicit(&paths->folds, 1, memory_order_acq_rel);
-	for (uint32_t id = 1; id < used; id++) {
+	for (uint32_t id = bank * PATHS_BANK + 1; id < bank * PATHS_BANK + used; id++) {
 		const struct path_entry *e = &paths->entries[id];
 
 		for (uint32_t i = 0; i < e->count; i++) {
@@ -58,35 +77,31 @@ paths_fold(struct paths *paths, struct nft_count *counters)
 			to->bytes += paths->effects[id].bytes;
 		}
 		paths->effects[id] = (struct path_counter){0};
-		paths->slots[hash_of(&paths->pool[e->first], e->count)] = 0;
 	}
-	/* Those that did not stand where their hash is. */
-	if (used > 2)
-		memset(paths->slots, 0, SLOTS * sizeof(*paths->slots));
+	if (bank == paths->bank)
+		forget_slots(paths, bank, used);
 	/* Records of old walks are out of force: what they name is nobody's. */
 	paths->effects[0] = (struct path_counter){0};
-	paths->pool_used = 0;
-	atomic_store_explicit(&paths->used, 1, memory_order_release);
+	paths->pool_used[bank] = 0;
+	atomic_store_explicit(&paths->used[bank], 1, memory_order_release);
 	atomic_fetch_add_explicit(&paths->folds, 1, memory_order_acq_rel);
 }
 
-static struct nft_count
-sum(const struct paths *paths, const struct nft_count *counters, uint32_t counter)
+static void
+add_bank(const struct paths *paths, uint32_t bank, uint32_t counter, struct nft_count *all)
 {
-	uint32_t used = atomic_load_explicit(&paths->used, memory_order_acquire);
-	struct nft_count all = counters[counter];
+	uint32_t used = atomic_load_explicit(&paths->used[bank], memory_order_acquire);
 
-	for (uint32_t id = 1; id < used; id++) {
+	for (uint32_t id = bank * PATHS_BANK + 1; id < bank * PATHS_BANK + used; id++) {
 		const struct path_entry *e = &paths->entries[id];
 
 		for (uint32_t i = 0; i < e->count; i++) {
 			if (paths->pool[e->first + i] != counter)
 				continue;
-			all.packets += paths->effects[id].packets;
-			all.bytes += paths->effects[id].bytes;
+			all->packets += paths->effects[id].packets;
+			all->bytes += paths->effects[id].bytes;
 		}
 	}
-	return all;
 }
 
 struct nft_count
@@ -98,7 +113,9 @@ paths_read(const struct paths *paths, const struct nft_count *counters, uint32_t
 	/* Again, if counts moved meanwhile: they would be there twice, or not at all. */
 	do {
 		before = atomic_load_explicit(&paths->folds, memory_order_acquire);
-		all = sum(paths, counters, counter);
+		all = counters[counter];
+		add_bank(paths, 0, counter, &all);
+		add_bank(paths, 1, counter, &all);
 		atomic_thread_fence(memory_order_acquire);
 	} while ((before & 1) ||
 		 atomic_load_explicit(&paths->folds, memory_order_relaxed) != before);

@@ -7,11 +7,11 @@
 int
 paths_init(struct paths *paths)
 {
-	*paths = (struct paths){.used = 1};
+	*paths = (struct paths){.used = {1, 1}};
 	paths->effects = calloc(PATH_IDS, sizeof(*paths->effects));
 	paths->entries = calloc(PATH_IDS, sizeof(*paths->entries));
-	paths->pool = calloc(PATHS_POOL, sizeof(*paths->pool));
-	paths->slots = calloc(2 * PATH_IDS, sizeof(*paths->slots));
+	paths->pool = calloc(2 * PATHS_POOL, sizeof(*paths->pool));
+	paths->slots = calloc(PATHS_SLOTS, sizeof(*paths->slots));
 	if (paths->effects != NULL && paths->entries != NULL && paths->pool != NULL &&
 		paths->slots != NULL)
 		return 0;

@@ -41,8 +41,13 @@ record_walk(struct worker *w, struct pkt *pkt)
 			return;
 	}
 	tail = conn_tail(w->ct, pkt->conn, dir);
+	/* A NIC's last counts are still to come, for the path that its rule stands for. */
+	if ((c->rule[dir] & CONN_RULE_OUT) && tail->path != path)
+		return;
 	tail->nexthop = pkt->nexthop;
 	tail->path = (uint16_t)path;
 	tail->in_port = pkt->in_port;
 	tail->state = w->settled;
+	if (w->path->config.offload != NULL && !(c->rule[dir] & CONN_RULE_OUT))
+		hardware_offer(w, pkt, dir);
 }

@@ -84,6 +84,9 @@ struct worker {
 	struct rte_graph *graph;
 	struct conntrack conntrack;
 	struct paths paths;
+	uint32_t rules_out;		  /* directions whose rule is not `none` */
+	uint32_t rules_old;		  /* of these, such as an older program made */
+	struct nft_states *old_states;	  /* what that program counts in */
 	struct nft_trail trail;		  /* of the packet being walked */
 	_Atomic(struct path_call *) call; /* a question; worker: clears, control: sets */
 	struct rte_mbuf *transmit[PATH_PORTS][PATH_BURST];
@@ -154,6 +157,12 @@ void walk_output(struct worker *w, struct pkt *pkt);
 
 /* walk_error.c: the ICMP error that the router owes about a packet. */
 void walk_error(struct worker *w, struct pkt *about, uint8_t type, uint8_t code, uint32_t info);
+
+/* hardware.c: ask for a rule that carries a direction; what became of those asked for. */
+void hardware_offer(struct worker *w, const struct pkt *pkt, unsigned int dir);
+void hardware_events(struct worker *w);
+/* conntrack's withdraw. */
+void hardware_withdraw(void *ctx, struct conntrack *ct, uint32_t conn);
 
 /* record.c: the outcome of a walk that ends on the wire, into its direction's record. */
 void record_walk(struct worker *w, struct pkt *pkt);
