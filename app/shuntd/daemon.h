@@ -6,6 +6,7 @@
 #ifndef SHUNT_APP_DAEMON_H
 #define SHUNT_APP_DAEMON_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,6 +14,7 @@
 #include "config.h"
 #include "home.h"
 #include "loop.h"
+#include "offload.h"
 #include "path.h"
 #include "port.h"
 #include "route.h"
@@ -39,6 +41,9 @@ struct daemon {
 	uint32_t pool_size;
 	struct home_table homes;
 	struct route *route;
+	struct offload *offload; /**< NULL: software only */
+	pthread_t offload_thread;
+	_Atomic bool offload_stop;
 	struct path *path;
 	struct ruleset *ruleset;
 	bool walking; /**< workers are up: what they hold is waited for */
@@ -82,6 +87,12 @@ void ports_fini(struct daemon *d);
 /* routes.c */
 int routes_init(struct daemon *d, char err[DAEMON_ERR_LEN]);
 void routes_fini(struct daemon *d);
+
+/* offload.c */
+int offload_init(struct daemon *d, char err[DAEMON_ERR_LEN]);
+void offload_fini(struct daemon *d);
+/** The method show.offload. */
+void offload_show(void *ctx, const json_t *params, struct rpc_reply *reply);
 
 /* dataplane.c */
 int dataplane_init(struct daemon *d, char err[DAEMON_ERR_LEN]);

@@ -86,6 +86,8 @@ dataplane_init(struct daemon *d, char err[DAEMON_ERR_LEN])
 		.start_connections = RTE_MIN(START_CONNECTIONS, c->conntrack.max),
 		.pool = d->pool,
 		.route = d->route,
+		.offload = d->offload,
+		.no_records = c->offload.mode == CONFIG_OFFLOAD_OFF,
 		.name = "shunt",
 	};
 	tracker_defaults(&config.conntrack.tracker);

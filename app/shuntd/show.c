@@ -25,6 +25,8 @@ sum_counters(const struct daemon *d, struct path_counters *sum)
 		sum->taken_over += c->taken_over;
 		sum->established += c->established;
 		sum->walked += c->walked;
+		sum->hardware += c->hardware;
+		sum->hardware_bytes += c->hardware_bytes;
 		for (unsigned int i = 0; i < DROP_COUNT; i++)
 			sum->dropped[i] += c->dropped[i];
 	}
@@ -61,7 +63,7 @@ show_status(void *ctx, const json_t *params, struct rpc_reply *reply)
 
 	(void)params;
 	for (unsigned int w = 0; w < d->config->runtime.worker_count; w++)
-		left += path_conntrack(d->path, w)->live;
+		left += path_conntrack(d->path, w)->live - path_conntrack(d->path, w)->lingering;
 	rpc_result(
 		reply, json_pack("{ss sI si si sI sb so}", "version", SHUNT_VERSION, "uptime",
 			       (json_int_t)((clock_ns() - d->started_ns) / NS_PER_SEC), "ports",
@@ -78,11 +80,12 @@ show_counters(void *ctx, const json_t *params, struct rpc_reply *reply)
 
 	(void)params;
 	sum_counters(d, &c);
-	rpc_result(reply,
-		json_pack("{sI sI sI sI sI sI sI}", "received", (json_int_t)c.received, "generated",
-			(json_int_t)c.generated, "transmitted", (json_int_t)c.transmitted,
-			"dropped", drops(&c), "in_flight", (json_int_t)path_in_flight(d->path),
-			"established", (json_int_t)c.established, "walked", (json_int_t)c.walked));
+	rpc_result(reply, json_pack("{sI sI sI sI sI sI sI sI}", "received", (json_int_t)c.received,
+				  "generated", (json_int_t)c.generated, "transmitted",
+				  (json_int_t)c.transmitted, "dropped", drops(&c), "in_flight",
+				  (json_int_t)path_in_flight(d->path), "established",
+				  (json_int_t)c.established, "walked", (json_int_t)c.walked,
+				  "hardware", (json_int_t)c.hardware));
 }
 
 static void
@@ -131,20 +134,28 @@ show_workers(void *ctx, const json_t *params, struct rpc_reply *reply)
 	rpc_table(reply, columns, rows);
 }
 
+static void
+xstat(const char *name, uint64_t value, void *arg)
+{
+	json_object_set_new(arg, name, json_integer((json_int_t)value));
+}
+
 static json_t *
 port_row(const struct port *port)
 {
 	char mac[RTE_ETHER_ADDR_FMT_SIZE];
 	struct port_stats stats = {0};
+	json_t *xstats = json_object();
 
 	rte_ether_format_addr(mac, sizeof(mac), &port->mac);
 	(void)port_stats(port->index, &stats);
-	return json_pack("{ss ss ss si ss ss si si sI sI sI}", "name", port->name, "device",
+	(void)port_xstats(port->index, xstat, xstats);
+	return json_pack("{ss ss ss si ss ss si si sI sI sI so}", "name", port->name, "device",
 		port->device, "driver", port->driver, "mtu", (int)port->mtu, "mac", mac, "rss",
 		port_rss_name(port->rss), "rx_queues", (int)port->rx_queues, "tx_queues",
 		(int)port->tx_queues, "received", (json_int_t)stats.rx_packets, "sent",
 		(json_int_t)stats.tx_packets, "missed",
-		(json_int_t)(stats.rx_missed + stats.rx_nombuf));
+		(json_int_t)(stats.rx_missed + stats.rx_nombuf), "xstats", xstats);
 }
 
 static void
@@ -261,6 +272,7 @@ static const struct rpc_method methods[] = {
 	{"show.neighbours", UNIX_RIGHT_VIEW, show_neighbours, NULL, "neighbours"},
 	{"show.program", UNIX_RIGHT_VIEW, show_program, NULL, "the hooks in force, in order"},
 	{"nft.socket", UNIX_RIGHT_VIEW, nft_socket, NULL, "where nft's netlink goes"},
+	{"show.offload", UNIX_RIGHT_VIEW, offload_show, NULL, "what the NICs carry"},
 	{"show.graph", UNIX_RIGHT_VIEW, show_graph, NULL, "the packet graph"},
 };
 

@@ -51,6 +51,7 @@ static const struct daemon_part parts[] = {
 	{"rcu", rcu_up, rcu_down},
 	{"ports", ports_init, ports_fini},
 	{"routes", routes_init, routes_fini},
+	{"offload", offload_init, offload_fini},
 	{"dataplane", dataplane_init, dataplane_fini},
 	{"ruleset", ruleset_init, ruleset_fini},
 	{"workers", workers_init, workers_fini},

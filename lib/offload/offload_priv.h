@@ -84,6 +84,8 @@ struct offload {
 	uint32_t mask;
 	uint32_t free; /* list */
 	struct fifo offered, removing, telling;
+	uint32_t top;		     /* entries from here on were never used */
+	uint64_t poll_ns;	     /* when that began anew */
 	uint32_t poll_at;	     /* where the search for counters to poll goes on */
 	_Atomic uint32_t generation; /* control: rw, offload: ro */
 	_Atomic uint32_t clean;	     /* no rule is older; offload: rw */

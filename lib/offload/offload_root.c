@@ -184,10 +184,14 @@ offload_port_remove(struct offload *o, uint16_t ethdev)
 void
 offload_port(const struct offload *o, uint16_t ethdev, struct offload_port_info *info)
 {
-	const struct root *root = root_of(o, ethdev);
+	pthread_mutex_t *lock = (pthread_mutex_t *)&o->lock;
+	const struct root *root;
 
+	pthread_mutex_lock(lock);
+	root = root_of(o, ethdev);
 	if (root != NULL)
 		*info = root->info;
 	else
 		*info = (struct offload_port_info){.why = "not a port of the NIC"};
+	pthread_mutex_unlock(lock);
 }

@@ -159,6 +159,7 @@ rule_offer(struct offload *o, const struct offload_offer *offer)
 		return;
 	}
 	o->free = o->rules[at].next;
+	o->top = RTE_MAX(o->top, at + 1);
 	o->rules[at] = (struct rule){.handle = offer->handle,
 		.generation = offer->generation,
 		.ethdev = offer->in_port,
@@ -214,7 +215,7 @@ rules_flush(struct offload *o)
 
 	if (wanted != o->seen) {
 		o->stale = 0;
-		for (uint32_t at = 0; at < o->config.max_rules; at++) {
+		for (uint32_t at = 0; at < o->top; at++) {
 			struct rule *rule = &o->rules[at];
 
 			if ((rule->state != RULE_LIVE && rule->state != RULE_REMOVING) ||
@@ -338,15 +339,23 @@ rules_poll(struct offload *o)
 {
 	uint64_t now = clock_ns();
 	unsigned int calls = 0;
-	uint32_t looks = RTE_MIN(o->config.max_rules, (uint32_t)ROUND_LOOKS);
+	uint32_t looks = RTE_MIN(o->top, (uint32_t)ROUND_LOOKS);
 
 	if (atomic_load_explicit(&o->live, memory_order_relaxed) == 0)
 		return 0;
+	if (o->poll_at == 0) {
+		/* All have been looked at: again in a part of the period. */
+		if (now - o->poll_ns < o->config.poll_ns / 8)
+			return 0;
+		o->poll_ns = now;
+	}
 	for (; looks > 0 && calls < ROUND_CALLS; looks--) {
 		struct rule *rule = &o->rules[o->poll_at];
 		uint64_t packets, bytes;
 
-		o->poll_at = o->poll_at + 1 < o->config.max_rules ? o->poll_at + 1 : 0;
+		o->poll_at = o->poll_at + 1 < o->top ? o->poll_at + 1 : 0;
+		if (o->poll_at == 0)
+			looks = 1;
 		if (rule->state != RULE_LIVE || now - rule->polled_ns < o->config.poll_ns)
 			continue;
 		rule->polled_ns = now;

@@ -59,6 +59,7 @@ struct path_config {
 	uint64_t secret[4];	    /**< random, for the hash tables */
 	struct rte_mempool *pool;   /**< of packets that the router makes; PKT_PRIV_SIZE */
 	const struct route *route;  /**< routing; alive as long as the dataplane */
+	bool no_records;	    /**< every packet walks */
 	struct offload *offload;    /**< alive as long as the dataplane; NULL: software only */
 
 	const char *name; /**< prefix of DPDK object names; at most 8 bytes */

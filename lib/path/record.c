@@ -28,7 +28,8 @@ record_walk(struct worker *w, struct pkt *pkt)
 	struct flow_tail *tail;
 	struct conn *c;
 
-	if (pkt->conn == CONN_NONE || (pkt->flags & (PKT_RELATED | PKT_LOCAL_OUT | PKT_GUARDS)))
+	if (w->path->config.no_records || pkt->conn == CONN_NONE ||
+		(pkt->flags & (PKT_RELATED | PKT_LOCAL_OUT | PKT_GUARDS)))
 		return;
 	c = conn_at(w->ct, pkt->conn);
 	if (!settles(c, pkt))
