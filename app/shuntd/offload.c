@@ -18,7 +18,7 @@
 /* After work the thread looks again soon, for a while. */
 #define BUSY_NS	  (20 * NS_PER_MS)
 #define NAP_BUSY  50000
-#define NAP_QUIET 500000
+#define NAP_QUIET 150000
 
 static void *
 run(void *arg)

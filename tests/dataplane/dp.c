@@ -26,10 +26,13 @@ static struct {
 } wires[DP_PORTS];
 
 static struct rte_mempool *pool;
+static const struct dp_nic *nic;
+static struct offload *offload;
 static struct path *path;
 static struct route *route;
 static struct hooks hooks[2]; /* in turn */
 static unsigned int hooks_now;
+static uint32_t generation;
 static struct dp_setup setup;
 static union address server;
 
@@ -111,6 +114,12 @@ make_wire(unsigned int port)
 void
 dp_init(char *program)
 {
+	dp_init_nic(program, NULL);
+}
+
+void
+dp_init_nic(char *program, const struct dp_nic *own)
+{
 	char *argv[] = {program, "--no-huge", "-m", "512", "--no-shconf", "--no-pci",
 		"--no-telemetry", "-l", "0", "--log-level=lib.eal:error"};
 
@@ -118,7 +127,8 @@ dp_init(char *program)
 	pool = rte_pktmbuf_pool_create("pool", BUFFERS, 0, PKT_PRIV_SIZE,
 		DP_FRAME_MAX + RTE_PKTMBUF_HEADROOM, SOCKET_ID_ANY);
 	must(pool != NULL, "pool");
-	for (unsigned int port = 0; port < DP_PORTS; port++)
+	nic = own;
+	for (unsigned int port = 0; port < DP_PORTS && nic == NULL; port++)
 		make_wire(port);
 }
 
@@ -250,6 +260,8 @@ run_filter(const void *chain, struct pkt *pkt)
 	/* A counter that every walk passes. */
 	if (trail != NULL)
 		trail->counters[trail->count++] = 7;
+	if (trail != NULL && setup.offload)
+		trail->permit = true;
 	return VERDICT_ACCEPT;
 }
 
@@ -277,6 +289,7 @@ make_hooks(void)
 			.run = run_dstnat};
 	hooks_now ^= 1;
 	must(hooks_build(&hooks[hooks_now], both, chains, n) == 0, "hooks");
+	hooks[hooks_now].generation = ++generation;
 	path_set_hooks(path, &hooks[hooks_now]);
 }
 
@@ -302,6 +315,32 @@ dp_forward_to(const char *address)
 	parse_address(address, &server, &family);
 }
 
+/* The NIC, and what offers go to. */
+static void
+open_nic(void)
+{
+	const struct offload_config config = {
+		.workers = setup.workers, .max_rules = 4096, .poll_ns = NS_PER_SEC};
+
+	for (unsigned int port = 0; port < DP_PORTS; port++)
+		nic->open(port, pool, &wires[port].ethdev, &wires[port].in, &wires[port].out[0]);
+	if (!setup.offload)
+		return;
+	offload = offload_new(&config);
+	must(offload != NULL, "offload");
+	for (unsigned int port = 0; port < DP_PORTS; port++)
+		(void)offload_port_add(offload, (uint16_t)port, wires[port].ethdev);
+}
+
+static void
+close_nic(void)
+{
+	offload_free(offload);
+	offload = NULL;
+	for (unsigned int port = 0; port < DP_PORTS; port++)
+		nic->close(port, wires[port].ethdev);
+}
+
 void
 dp_start(const struct dp_setup *s)
 {
@@ -321,7 +360,10 @@ dp_start(const struct dp_setup *s)
 	if (!setup.real_clock)
 		clock_inject(1000 * NS_PER_SEC);
 	must(rcu_init(setup.workers) == 0, "rcu");
+	if (nic != NULL)
+		open_nic();
 	make_routes();
+	config.offload = offload;
 	config.workers = setup.workers;
 	config.route = route;
 	config.conntrack.max = setup.max != 0 ? setup.max : 10000;
@@ -358,6 +400,8 @@ dp_stop(void)
 	held = path_in_flight(path);
 	CU_ASSERT_EQUAL(rte_mempool_in_use_count(pool), held);
 	path_destroy(path);
+	if (nic != NULL)
+		close_nic();
 	CU_ASSERT_EQUAL(rte_mempool_in_use_count(pool), 0);
 	rcu_fini();
 	route_free(route);
@@ -378,9 +422,26 @@ dp_send(enum dp_port port, const void *frame, uint16_t len)
 void
 dp_walk(void)
 {
+	if (nic != NULL)
+		nic->move();
 	for (unsigned int w = 0; w < setup.workers; w++)
 		path_walk(path, w);
 	path_prepare(path);
+	if (nic != NULL)
+		nic->move();
+}
+
+void
+dp_offload(void)
+{
+	(void)offload_run(offload);
+	dp_walk();
+}
+
+struct offload *
+dp_offload_of(void)
+{
+	return offload;
 }
 
 void
@@ -403,7 +464,8 @@ dp_receive(enum dp_port port, struct dp_frame *frame)
 	for (unsigned int q = 0; q < 4; q++) {
 		struct rte_mbuf *m;
 
-		if (rte_ring_dequeue(wires[port].out[q], (void **)&m) != 0)
+		if (wires[port].out[q] == NULL ||
+			rte_ring_dequeue(wires[port].out[q], (void **)&m) != 0)
 			continue;
 		frame->len = m->data_len;
 		memcpy(frame->bytes, rte_pktmbuf_mtod(m, void *), m->data_len);
@@ -419,7 +481,7 @@ dp_pending(enum dp_port port)
 	unsigned int count = 0;
 
 	for (unsigned int q = 0; q < 4; q++)
-		count += rte_ring_count(wires[port].out[q]);
+		count += wires[port].out[q] != NULL ? rte_ring_count(wires[port].out[q]) : 0;
 	return count;
 }
 

@@ -43,11 +43,26 @@ struct dp_setup {
 	uint32_t max;	   /* conntrack.max; 0: 10,000 */
 	uint32_t start;	   /* connections with memory from the start; 0: 1,000 */
 	bool real_clock;
-	bool reject; /* port 81: TCP with a reset, else port unreachable */
+	bool offload; /* each direction that settles is offered to the NIC */
+	bool reject;  /* port 81: TCP with a reset, else port unreachable */
+};
+
+/*
+ * Other wires than ring ports: made anew by each dp_start(). open() fills in the
+ * ethdev and the rings, move() moves the hardware once, close() returns what was
+ * made.
+ */
+struct dp_nic {
+	void (*open)(unsigned int port, struct rte_mempool *pool, uint16_t *ethdev,
+		struct rte_ring **in, struct rte_ring **out);
+	unsigned int (*move)(void);
+	void (*close)(unsigned int port, uint16_t ethdev);
 };
 
 /* Bring up EAL, once a program. */
 void dp_init(char *program);
+/* The same, with these wires. */
+void dp_init_nic(char *program, const struct dp_nic *nic);
 
 /* Have the wires' bursts done by functions of this program instead of the driver's. */
 void dp_own_bursts(void);
@@ -67,9 +82,12 @@ struct worker *dp_worker(unsigned int worker);
 
 /* Put a frame on a port's wire. */
 void dp_send(enum dp_port port, const void *frame, uint16_t len);
-/* Walk every worker in turn once. */
+/* Walk every worker in turn once, the NIC before and after it. */
 void dp_walk(void);
-/* Walk until nothing moves any more. */
+/* A round of the offload thread, and a walk that takes its answers. */
+void dp_offload(void);
+struct offload *dp_offload_of(void);
+/* Walk until nothing moves any more. The offload thread stands still. */
 void dp_settle(void);
 /* Take the next frame from a port's wire; false: none. */
 bool dp_receive(enum dp_port port, struct dp_frame *frame);

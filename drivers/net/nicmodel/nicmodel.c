@@ -73,6 +73,39 @@ take_bool(const char *key, const char *value, void *out)
 static const char *const known[] = {"iface", "wire", "ring", "mac", "queues", "step", "rules",
 	"create_us", "destroy_us", "fail_create", "refuse", "lie", NULL};
 
+/* The arguments of the NIC as a whole. */
+static int
+parse_nic(const struct rte_kvargs *kv)
+{
+	int rc = 0;
+
+	rc |= rte_kvargs_process(kv, "step", take_bool, &nm_nic.step);
+	rc |= rte_kvargs_process(kv, "rules", take_number, &nm_nic.limits.max_rules);
+	rc |= rte_kvargs_process(kv, "create_us", take_number, &nm_nic.create_us);
+	rc |= rte_kvargs_process(kv, "destroy_us", take_number, &nm_nic.destroy_us);
+	rc |= rte_kvargs_process(kv, "fail_create", take_number, &nm_nic.fail_create);
+	rc |= rte_kvargs_process(kv, "refuse", take_text, nm_nic.limits.refuse);
+	rc |= rte_kvargs_process(kv, "lie", take_bool, &nm_nic.limits.lie);
+	return rc;
+}
+
+int
+nicmodel_set(const char *args)
+{
+	struct rte_kvargs *kv = rte_kvargs_parse(args, known);
+	int rc;
+
+	if (kv == NULL)
+		return -EINVAL;
+	rte_spinlock_lock(&nm_nic.lock);
+	rc = parse_nic(kv);
+	if (nm_nic.sw != NULL)
+		nm_switch_limits(nm_nic.sw, &nm_nic.limits);
+	rte_spinlock_unlock(&nm_nic.lock);
+	rte_kvargs_free(kv);
+	return rc == 0 ? 0 : -EINVAL;
+}
+
 static int
 parse(const char *text, struct args *args)
 {
@@ -88,13 +121,7 @@ parse(const char *text, struct args *args)
 	rc |= rte_kvargs_process(kv, "ring", take_number, &args->ring);
 	rc |= rte_kvargs_process(kv, "mac", take_mac, &args->mac);
 	rc |= rte_kvargs_process(kv, "queues", take_number, &args->queues);
-	rc |= rte_kvargs_process(kv, "step", take_bool, &nm_nic.step);
-	rc |= rte_kvargs_process(kv, "rules", take_number, &nm_nic.limits.max_rules);
-	rc |= rte_kvargs_process(kv, "create_us", take_number, &nm_nic.create_us);
-	rc |= rte_kvargs_process(kv, "destroy_us", take_number, &nm_nic.destroy_us);
-	rc |= rte_kvargs_process(kv, "fail_create", take_number, &nm_nic.fail_create);
-	rc |= rte_kvargs_process(kv, "refuse", take_text, nm_nic.limits.refuse);
-	rc |= rte_kvargs_process(kv, "lie", take_bool, &nm_nic.limits.lie);
+	rc |= parse_nic(kv);
 	rte_kvargs_free(kv);
 	if (rc != 0 || args->queues == 0 || args->queues > NM_QUEUES ||
 		(args->iface[0] != '\0') + (args->wire[0] != '\0') + (args->ring != 0) != 1)
@@ -214,33 +241,32 @@ probe(struct rte_vdev_device *vdev)
 	return 0;
 }
 
-static int
-drop(struct rte_vdev_device *vdev)
+void
+nm_port_gone(struct nm_port *p)
 {
-	struct rte_eth_dev *dev = rte_eth_dev_allocated(rte_vdev_device_name(vdev));
-	struct nm_port *p;
 	bool any = false;
 
-	if (dev == NULL)
-		return 0;
-	p = nm_port(dev);
-	/* Stops the silicon, if it was the last one. */
-	rte_eth_dev_close(p->id);
 	rte_spinlock_lock(&nm_nic.lock);
 	nm_nic.ports[p->id] = NULL;
 	for (unsigned int i = 0; i < NM_PORTS; i++)
 		any = any || nm_nic.ports[i] != NULL;
 	rte_spinlock_unlock(&nm_nic.lock);
 	free_wire(p);
-	dev->data->mac_addrs = NULL;
-	rte_eth_dev_release_port(dev);
 	if (!any) {
 		nm_switch_free(nm_nic.sw);
 		nm_nic.sw = NULL;
 		rte_mempool_free(nm_nic.pool);
 		nm_nic.pool = NULL;
 	}
-	return 0;
+}
+
+static int
+drop(struct rte_vdev_device *vdev)
+{
+	struct rte_eth_dev *dev = rte_eth_dev_allocated(rte_vdev_device_name(vdev));
+
+	/* Whoever closed the port has released it: its memory with it. */
+	return dev != NULL ? rte_eth_dev_close(dev->data->port_id) : 0;
 }
 
 int

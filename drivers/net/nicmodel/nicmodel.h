@@ -41,6 +41,12 @@ struct nicmodel_stats {
 /** Statistics of a port. @param port ethdev. @return 0, -ENODEV */
 int nicmodel_stats(uint16_t port, struct nicmodel_stats *stats);
 
+/**
+ * Change arguments of the NIC as a whole while it runs: "destroy_us=100". What
+ * is in the switch stays as it is. @return 0, -EINVAL
+ */
+int nicmodel_set(const char *args);
+
 /** Rules in the switch. */
 uint32_t nicmodel_rules(void);
 

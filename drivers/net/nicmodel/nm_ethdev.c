@@ -133,6 +133,7 @@ close_port(struct rte_eth_dev *dev)
 		rte_ring_free(p->txq[i].ring);
 		p->rxq[i].ring = p->txq[i].ring = NULL;
 	}
+	nm_port_gone(p);
 	/* Its address is part of the private data. */
 	dev->data->mac_addrs = NULL;
 	return 0;

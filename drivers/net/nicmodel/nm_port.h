@@ -109,4 +109,7 @@ nm_port(const struct rte_eth_dev *dev)
 	return dev->data->dev_private;
 }
 
+/* The port closes: its wire goes, with the last port the switch too. */
+void nm_port_gone(struct nm_port *p);
+
 #endif
