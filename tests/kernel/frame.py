@@ -151,3 +151,27 @@ def checksum_places(frame):
         return []
     places = {s for e in endpoints(frame) for s in e.sums}
     return sorted(places | ({ip.at + 10} if ip.version == 4 else set()))
+
+
+def _sum(data):
+    total = sum(int.from_bytes(data[i:i + 2].ljust(2, b"\0"), "big")
+                for i in range(0, len(data), 2))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return total
+
+
+def sums_right(frame):
+    """Are the IPv4 header's and the TCP or UDP checksum of a frame right?"""
+    ip = frame_ip(frame)
+    if not ip:
+        return True
+    if ip.version == 4 and _sum(frame[14:14 + (frame[14] & 15) * 4]) != 0xffff:
+        return False
+    if ip.proto not in (TCP, UDP) or ip.fragment:
+        return True
+    end = 14 + word(frame, 16) if ip.version == 4 else 54 + word(frame, 18)
+    l4 = frame[ip.l4:end]
+    if ip.proto == UDP and word(frame, ip.l4 + 6) == 0:
+        return ip.version == 4
+    return _sum(ip.src + ip.dst + bytes((0, ip.proto)) + len(l4).to_bytes(2, "big") + l4) == 0xffff

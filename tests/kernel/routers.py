@@ -14,6 +14,7 @@ removes everything. It has
   connections()           `conntrack -L`, lines; None if the router has no such listing
   conservation()          what is missing in the packet balance, None if it has none
 """
+import collections
 import json
 import os
 import select
@@ -27,6 +28,7 @@ import time
 
 from netlab import Lab, enter, gateways, has_ipv6, neighbours, port_mac, sh
 
+POLLED = 5          # seconds within which the counts of a NIC are read
 LATE = 0.25         # seconds within which a frame that the other router sent must come
 START = 60          # seconds within which shuntd must be ready
 
@@ -162,10 +164,10 @@ class ShuntRouter:
     OUT = ("transmitted", "punted", "held", "merged", "dropped")
 
     def __init__(self, topo, build, device="net_af_packet{n},iface={name}", offload="off",
-                 workers=(0,), engine=None, eal=()):
+                 workers=(0,), engine=None, eal=(), nicmodel=None):
         self.lab = Lab(topo, "shuntd")
         self.topo, self.build, self.device = topo, build, device
-        self.offload = offload
+        self.offload, self.nicmodel, self.carried = offload, nicmodel, False
         self.runtime = {"workers": list(workers), "eal": list(eal)}
         if engine:
             self.runtime["engine"] = engine
@@ -182,6 +184,8 @@ class ShuntRouter:
         try:
             self._quiet_kernel()
             self.dir = tempfile.mkdtemp(prefix="shunt-test-", dir="/run")
+            if self.nicmodel:
+                self._model()
             self._start()
         except BaseException:
             self.__exit__()
@@ -210,10 +214,16 @@ class ShuntRouter:
         for name in lab.ports:
             sh("ip", "-n", lab.router, "link", "set", name, "arp", "off")
 
+    def _model(self):
+        """The ports are the modelled NIC's. EAL loads plugins from folders of root only."""
+        plugin = shutil.copy(self.nicmodel, self.dir)
+        self.runtime["eal"] += ["-d", plugin, "--no-pci"]
+        self.device = "net_nicmodel{n},iface={name},mac={mac}"
+
     def config(self):
         """The configuration file: YAML, of which JSON is a part."""
         ports = [{"name": p["name"], "mac": port_mac(i + 1), "mtu": p.get("mtu", 1500),
-                  "device": self.device.format(n=i, name=p["name"]), "addresses": p["addrs"]}
+                  "device": self.device.format(n=i, name=p["name"], mac=port_mac(i + 1)), "addresses": p["addrs"]}
                  for i, p in enumerate(self.topo["ports"])]
         routes = []
         for r in self.topo.get("routes", []):
@@ -297,7 +307,20 @@ class ShuntRouter:
     def _settled(self):
         """Every frame sent was received and has left. Workers count when a walk is over."""
         p = self._packets()
+        if self.nicmodel:
+            nic = self.nic()
+            return (nic["wire_rx"] >= self.sent and p["received"] == nic["sw_received"]
+                    and nic["wire_rx"] == sum(nic[k] for k in ("hw_forwarded", "hw_dropped",
+                                                               "sw_received", "sw_missed"))
+                    and self.missing() == 0)
         return p["received"] - self.base >= self.sent and self.missing() == 0
+
+    def nic(self):
+        """The modelled NIC's own counters, all ports together."""
+        total = collections.Counter()
+        for port in self.control.call("show.ports")["rows"]:
+            total.update(port["xstats"])
+        return total
 
     def forward(self, port, frame, want=0):
         """As KernelRouter's. One packet at a time: the next goes in when this one is accounted for.
@@ -306,6 +329,12 @@ class ShuntRouter:
         are out; one for which it sent nothing, when shuntd's own counters say so.
         """
         wire = self.lab.wire
+        before = self.nic()["hw_forwarded"] if self.nicmodel else 0
+        out = self._forward(wire, port, frame, want)
+        self.carried = bool(self.nicmodel and self.nic()["hw_forwarded"] > before)
+        return out
+
+    def _forward(self, wire, port, frame, want):
         wire.send(port, frame)
         self.sent += 1
         out = wire.receive(want, LATE) if want else []
@@ -328,6 +357,11 @@ class ShuntRouter:
     def tail(self):
         end = time.monotonic() + LATE
         while not self._settled() and time.monotonic() < end:
+            pass
+        # Rules' counters have what the NIC carried once its counts were read.
+        end = time.monotonic() + POLLED
+        while self.nicmodel and time.monotonic() < end and \
+                self.control.call("show.counters")["hardware"] < self.nic()["hw_forwarded"]:
             pass
         return self.lab.wire.receive()
 

@@ -60,7 +60,8 @@ def drive(router, packets, guide=None, compare=None):
         run.inputs.append(frame)
         run.outputs.append(out)
         if compare:
-            compare.packet(p.index, came, guide.outputs[k], out)
+            compare.packet(p.index, came, guide.outputs[k], out,
+                           getattr(router, "carried", False))
     run.tail = router.tail()
     run.seconds = time.monotonic() - began
     run.ruleset = router.ruleset()
@@ -236,7 +237,7 @@ def live(case, args):
     packets, guide, left = kernel_reference(case)
     compare = Comparison(guide.ruleset)
     options = {"offload": args.offload, "workers": args.workers, "engine": args.engine,
-               "eal": args.eal}
+               "eal": args.eal, "nicmodel": args.nicmodel}
     if args.device:
         options["device"] = args.device
     with ShuntRouter(case.topo, build, **options) as shunt:
@@ -246,6 +247,11 @@ def live(case, args):
             print(f"{case.name}: shuntd refuses the ruleset:\n{e}")
             return SKIP if args.may_refuse else 1
         run = drive(shunt, packets, guide, compare)
+        if args.nicmodel:
+            carried = shunt.nic()["hw_forwarded"]
+            print(f"  the NIC carried {carried} packets")
+            if not carried:
+                compare.differences.append("no flow reached the NIC")
         if compare.differences:
             print(shunt.log(), file=sys.stderr)
     if run.tail:
@@ -268,6 +274,7 @@ def arguments():
     p.add_argument("--offload", default="off", help="offload.mode (default off)")
     p.add_argument("--engine", help="runtime.engine: compiled or reference")
     p.add_argument("--device", help="device string of a port; {n} its number, {name} its name")
+    p.add_argument("--nicmodel", metavar="PLUGIN", help="ports of the modelled NIC, by its driver")
     p.add_argument("--eal", action="append", default=[], help="a further EAL argument")
     p.add_argument("--workers", default="0", type=lambda s: [int(c) for c in s.split(",")],
                    help="CPU ids of the workers (default 0)")
