@@ -55,7 +55,7 @@ wait_for() { # wait_for TEXT: in what testpmd has printed
 	for _ in $(seq 600); do
 		grep -q -- "$1" "$run/out" && return 0
 		kill -0 "$testpmd" 2> /dev/null || break
-		sleep 0.1
+		read -rt 0.1 <> <(:)
 	done
 	echo "FAILED: no '$1' in:"
 	tail -40 "$run/out"
@@ -112,7 +112,7 @@ else:
 PY
 ip netns exec ${id}b /usr/bin/python3 "$run/traffic.py" listen hb > "$run/heard" 2>&1 &
 listener=$!
-for _ in $(seq 300); do grep -q listening "$run/heard" && break; sleep 0.1; done
+for _ in $(seq 300); do grep -q listening "$run/heard" && break; read -rt 0.1 <> <(:); done
 ip netns exec ${id}a /usr/bin/python3 "$run/traffic.py" send ha > /dev/null
 wait $listener
 check "20 frames rewritten by the rule, sums right" grep -q 'good 20' "$run/heard"

@@ -7,7 +7,7 @@
 #include <rte_thash.h>
 #include <rte_udp.h>
 
-#include "flow/nm_priv.h"
+#include "flow/nm_frame.h"
 #include "nm_port.h"
 
 /* The verification suite's key. */
