@@ -94,6 +94,9 @@ void offload_fini(struct daemon *d);
 /** The method show.offload. */
 void offload_show(void *ctx, const json_t *params, struct rpc_reply *reply);
 
+/* connections.c: their methods of the control socket. @return 0 or a negative errno */
+int connections_init(struct daemon *d);
+
 /* dataplane.c */
 int dataplane_init(struct daemon *d, char err[DAEMON_ERR_LEN]);
 void dataplane_fini(struct daemon *d);

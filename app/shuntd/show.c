@@ -285,6 +285,8 @@ show_init(struct daemon *d, char err[DAEMON_ERR_LEN])
 
 	if (rc == 0)
 		rc = rpc_server_add(d->rpc, methods, sizeof(methods) / sizeof(methods[0]), d);
+	if (rc == 0)
+		rc = connections_init(d);
 	if (rc != 0) {
 		snprintf(err, DAEMON_ERR_LEN, "%.300s: %s", d->config->control.socket,
 			strerror(-rc));

@@ -145,6 +145,45 @@ struct path_call {
  */
 int path_ask(struct path *path, unsigned int worker, struct path_call *call);
 
+/** Where a direction's packets are carried. */
+enum path_rung {
+	PATH_SLOW,     /**< they walk */
+	PATH_SOFTWARE, /**< by their record */
+	PATH_HARDWARE, /**< by the NIC */
+};
+
+/** The end of path_views()'s positions. */
+#define PATH_VIEWS_END ((uint64_t)2 << 32)
+
+/** A connection as it is shown; [0] original, [1] reply direction. */
+struct path_view {
+	uint32_t conn, id, mark;
+	uint32_t status;     /**< CT_* */
+	uint32_t expires_ms; /**< what is left of its life */
+	uint8_t worker;
+	uint8_t state;	   /**< TCP's, enum ct_tcp_state */
+	uint8_t rung[2];   /**< enum path_rung */
+	uint8_t why[2];	   /**< enum offload_reason */
+	uint8_t mac[2][6]; /**< of the next hop, if not slow */
+	struct tuple tuple[2];
+	uint64_t packets[2];
+	uint64_t bytes[2];
+	uint16_t in_port[2], out_port[2]; /**< PORT_NONE while slow */
+};
+
+/**
+ * Copy a worker's connections from a position on; from within a path_call alone.
+ * @param position 0 at first; PATH_VIEWS_END when all were seen. Connections
+ *   that come and go meanwhile are seen or not, none twice.
+ * @return how many; 0 before the end is possible
+ */
+unsigned int path_views(struct path *path, unsigned int worker, uint64_t *position,
+	struct path_view *views, unsigned int max);
+
+/** Copy the connection of a tuple, if this worker has it; from within a path_call alone. */
+bool path_view_find(struct path *path, unsigned int worker, const struct tuple *t,
+	struct path_view *found, unsigned int *dir);
+
 /** Walk a worker's graph once. Its thread; in tests any, one at a time. */
 void path_walk(struct path *path, unsigned int worker);
 

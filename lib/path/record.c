@@ -34,6 +34,7 @@ record_walk(struct worker *w, struct pkt *pkt)
 	c = conn_at(w->ct, pkt->conn);
 	if (!settles(c, pkt))
 		return;
+	c->why[dir] = OFFLOAD_NOT_CACHEABLE;
 	if (trail != NULL) {
 		if (trail->input != NFT_INPUT_NONE)
 			return;
@@ -41,6 +42,7 @@ record_walk(struct worker *w, struct pkt *pkt)
 		if (path == PATH_IDS)
 			return;
 	}
+	c->why[dir] = OFFLOAD_NONE;
 	tail = conn_tail(w->ct, pkt->conn, dir);
 	/* A NIC's last counts are still to come, for the path that its rule stands for. */
 	if ((c->rule[dir] & CONN_RULE_OUT) && tail->path != path)
