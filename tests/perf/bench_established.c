@@ -17,6 +17,24 @@
 #include "frames.h"
 #include "rig.h"
 
+/* An established packet passes three counters. */
+static const char rules[] = "table inet filter {\n"
+			    "	chain forward {\n"
+			    "		type filter hook forward priority filter; policy drop;\n"
+			    "		counter\n"
+			    "		ct state invalid counter drop\n"
+			    "		meta l4proto { tcp, udp } counter\n"
+			    "		ct state established,related counter accept\n"
+			    "		oifname wan2 counter accept\n"
+			    "	}\n"
+			    "}\n"
+			    "table ip nat {\n"
+			    "	chain postrouting {\n"
+			    "		type nat hook postrouting priority srcnat;\n"
+			    "		oifname wan2 snat to 203.0.113.1\n"
+			    "	}\n"
+			    "}\n";
+
 static void
 write_capture(const char *dir, const char *name, uint32_t flows, uint8_t proto, bool reply)
 {
@@ -105,7 +123,7 @@ main(int argc, char **argv)
 	write_capture(dir, "wan", flows, proto, true);
 	if (argc > 5 && strcmp(argv[5], "--frames-only") == 0)
 		return 0;
-	rig_create(&rig, argv[0], dir, argc - 5, argv + 5, flows);
+	rig_create(&rig, argv[0], dir, argc - 5, argv + 5, flows, rules);
 	establish(&rig, flows, proto);
 	c = path_counters(rig.path, 0);
 	rig_receive(&rig, RIG_CAPTURES);

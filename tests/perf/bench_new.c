@@ -4,7 +4,7 @@
  * tuple each, SNAT, LIVE connections in steady state, so that each walk creates
  * as many as expire; and the bytes that a connection takes.
  *
- *   bench_new LIVE SECONDS DIR [EAL arguments]
+ *   bench_new LIVE SECONDS DIR RULES [EAL arguments]
  *
  * The clock is injected: a walk of 256 packets moves it so far that LIVE
  * connections are within the timeout. Only the walks are timed, not the
@@ -18,6 +18,31 @@
 #include "rig.h"
 
 #define BATCH 256
+
+#define RULES 100
+
+/* So many rules, of which the last one matches. */
+static const char *
+make_rules(unsigned int count)
+{
+	static char text[RULES * 80 + 512];
+	size_t n = (size_t)snprintf(text, sizeof(text),
+		"table ip nat {\n"
+		"	chain postrouting {\n"
+		"		type nat hook postrouting priority srcnat;\n"
+		"		oifname wan2 snat to 203.0.113.1\n"
+		"	}\n"
+		"}\n"
+		"table ip filter {\n"
+		"	chain forward {\n"
+		"		type filter hook forward priority filter; policy drop;\n");
+
+	for (unsigned int i = 0; i + 1 < count; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n,
+			"ip saddr 172.16.%u.0/24 udp dport %u counter drop\n", i, 1000 + i);
+	snprintf(text + n, sizeof(text) - n, "oifname wan2 counter accept\n}\n}\n");
+	return text;
+}
 
 static void
 capture_one(const char *dir, const char *name)
@@ -70,8 +95,10 @@ main(int argc, char **argv)
 	/* Not received from, but the ports want them. */
 	capture_one(argv[3], "lan");
 	capture_one(argv[3], "wan");
-	clock_inject(1000 * NS_PER_SEC);
-	rig_create(&rig, argv[0], argv[3], argc - 4, argv + 4, 65536);
+	/* The rules are loaded in real time; then it stands still. */
+	rig_create(&rig, argv[0], argv[3], argc - 5, argv + 5, 65536,
+		make_rules(RTE_MIN((unsigned int)atoi(argv[4]), (unsigned int)RULES)));
+	clock_inject(clock_ns());
 	ct = path_conntrack(rig.path, 0);
 	fill(&rig, &flow, live);
 	one = path_bytes(rig.path);

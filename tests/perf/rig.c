@@ -2,6 +2,8 @@
 #include "rig.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include <rte_eal.h>
 #include <rte_eth_ring.h>
@@ -17,31 +19,6 @@ die(const char *what)
 {
 	fprintf(stderr, "%s\n", what);
 	exit(1);
-}
-
-/* A rule set in three rules, as the harness stands for it: SNAT, and a path of effects. */
-static enum verdict
-snat(const void *chain, struct pkt *pkt)
-{
-	struct nat_range range = {.flags = NAT_RANGE_MAP_IPS};
-
-	(void)chain;
-	if (pkt->out_port != WAN_TX)
-		return VERDICT_ACCEPT;
-	range.min_addr.v4 = range.max_addr.v4 = rte_cpu_to_be_32(NAT_ADDRESS);
-	return nat_ct_ops.nat(pkt, &range, NAT_MANIP_SRC) == 0 ? VERDICT_ACCEPT : VERDICT_DROP;
-}
-
-static enum verdict
-count_path(const void *chain, struct pkt *pkt)
-{
-	(void)chain;
-	struct nft_trail *trail = pkt->trail;
-
-	if (trail != NULL)
-		for (uint32_t i = 0; i < 3; i++)
-			trail->counters[trail->count++] = i;
-	return VERDICT_ACCEPT;
 }
 
 static void
@@ -129,26 +106,33 @@ set_routes(struct rig *rig)
 }
 
 static void
-set_hooks(struct rig *rig)
+walk(void *arg)
 {
-	static const struct hook_features on[2] = {
-		{.conntrack = true, .nat = true}, {.conntrack = true, .nat = true}};
-	static const struct hook_chain chains[] = {
-		{.families = {true, true},
-			.hook = HOOK_POSTROUTING,
-			.priority = 100,
-			.nat = true,
-			.run = snat},
-		{.families = {true, true}, .hook = HOOK_FORWARD, .priority = 0, .run = count_path},
-	};
+	struct rig *rig = arg;
 
-	if (hooks_build(&rig->hooks, on, chains, RTE_DIM(chains)) != 0)
-		die("hooks");
-	path_set_hooks(rig->path, &rig->hooks);
+	path_walk(rig->path, 0);
+}
+
+/* By nft, through the shim that was built with this program. */
+static void
+set_rules(struct rig *rig, const char *text)
+{
+	static const char *const names[] = {"lan", "wan", "lan2", "wan2", NULL};
+	char exe[400], shim[500], out[1024];
+	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+
+	exe[n > 0 ? n : 0] = '\0';
+	*strrchr(exe, '/') = '\0';
+	snprintf(shim, sizeof(shim), "%s/../../lib/nft/shim/libshunt-nft.so", exe);
+	rig->rules = rules_new(rig->path, 1, names, shim);
+	if (rules_load(rig->rules, walk, rig, text, out, sizeof(out)) != 0)
+		die(out);
+	rules_stand(rig->rules);
 }
 
 void
-rig_create(struct rig *rig, char *program, const char *dir, int argc, char **argv, uint32_t flows)
+rig_create(struct rig *rig, char *program, const char *dir, int argc, char **argv, uint32_t flows,
+	const char *text)
 {
 	struct path_config config = {
 		.workers = 1,
@@ -184,9 +168,9 @@ rig_create(struct rig *rig, char *program, const char *dir, int argc, char **arg
 	rig->path = path_create(&config, err, sizeof(err));
 	if (rig->path == NULL)
 		die(err);
-	set_hooks(rig);
 	make_rings(rig);
 	rig_receive(rig, RIG_RINGS);
+	set_rules(rig, text);
 }
 
 void
@@ -213,6 +197,7 @@ rig_inject(struct rig *rig, const struct frame_spec *spec)
 void
 rig_destroy(struct rig *rig)
 {
+	rules_free(rig->rules);
 	path_destroy(rig->path);
 	route_free(rig->route);
 	rcu_fini();

@@ -8,19 +8,23 @@
 
 #include "frames.h"
 #include "path.h"
+#include "rules.h"
 
 struct rig {
 	struct path *path;
 	struct route *route;
-	struct hooks hooks;
+	struct rules *rules;
 	struct rte_mempool *pool;
 	struct rte_ring *rings[2]; /* lan, wan */
 	uint16_t ring_ports[2];
 };
 
-/* Build it; exits with a message on failure. flows: connections that find memory at once. */
-void rig_create(
-	struct rig *rig, char *program, const char *dir, int argc, char **argv, uint32_t flows);
+/*
+ * Build it; exits with a message on failure. flows: connections that find memory
+ * at once. text: what nft loads; what leaves to wan leaves by the port "wan2".
+ */
+void rig_create(struct rig *rig, char *program, const char *dir, int argc, char **argv,
+	uint32_t flows, const char *text);
 void rig_destroy(struct rig *rig);
 
 /* Where the two sides are received from. */
