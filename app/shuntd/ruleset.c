@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "compile.h"
 #include "log.h"
 
 /* How often a commit looks whether the workers have it. */
@@ -25,6 +26,12 @@ live_free(struct ruleset_live *live)
 		return;
 	nft_ruleset_free(live->rules);
 	free(live);
+}
+
+static bool
+compiled(const struct ruleset *r)
+{
+	return r->daemon->config->runtime.engine == CONFIG_ENGINE_COMPILED;
 }
 
 /* The base chains as lib/path takes them, and what else has to run. */
@@ -47,7 +54,7 @@ make_hooks(struct ruleset *r, struct ruleset_live *live)
 			.priority = from->priority,
 			.nat = from->kind == NFT_KIND_NAT,
 			.route = from->kind == NFT_KIND_ROUTE,
-			.run = nft_reference_run,
+			.run = compiled(r) ? nft_compiled_run : nft_reference_run,
 			.chain = &from->base,
 		};
 	}
@@ -74,6 +81,8 @@ prepare(void *ctx, struct store *store, struct nft_blame *blame)
 	if (live == NULL)
 		return -ENOMEM;
 	rc = nft_load(store, ruleset_env(r->daemon), &live->rules, blame);
+	if (rc == 0 && compiled(r))
+		rc = nft_compile(live->rules->program);
 	if (rc == 0)
 		rc = make_hooks(r, live);
 	if (rc != 0) {

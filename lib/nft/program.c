@@ -12,6 +12,7 @@ nft_program_free(struct nft_program *program)
 		/* The code of a rule begins at its own allocation. */
 		for (uint32_t r = 0; r < program->chains[i].rule_count; r++)
 			free((void *)(uintptr_t)program->chains[i].rules[r].begin);
+		nft_fast_free(program->chains[i].fast);
 		free(program->chains[i].rules);
 		free(program->chains[i].name);
 	}

@@ -16,6 +16,8 @@
 /** Nested jumps below a base chain: NFT_JUMP_STACK_SIZE. */
 #define NFT_JUMPS 16
 
+struct nft_fast;
+
 /** A rule: its expressions one behind the other. */
 struct nft_rule_code {
 	uint64_t handle;
@@ -28,7 +30,8 @@ struct nft_chain_code {
 	char *name; /**< owned */
 	struct nft_rule_code *rules;
 	uint32_t rule_count;
-	int32_t policy; /**< NF_ACCEPT or NF_DROP, of a base chain */
+	struct nft_fast *fast; /**< by nft_compile(), owned; NULL: not compiled */
+	int32_t policy;	       /**< NF_ACCEPT or NF_DROP, of a base chain */
 };
 
 /** A ruleset as it is evaluated. Immutable, but for the states. */
@@ -56,6 +59,9 @@ struct nft_base {
  * @return VERDICT_ACCEPT, or VERDICT_DROP with pkt->drop
  */
 enum verdict nft_reference_run(const void *base, struct pkt *pkt);
+
+/** Free what nft_compile() made of a chain. NULL is fine. */
+void nft_fast_free(struct nft_fast *fast);
 
 /** Free a program with all it has. NULL is fine. Control thread, no worker has it. */
 void nft_program_free(struct nft_program *program);

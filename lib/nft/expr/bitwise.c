@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "compile_priv.h"
 #include "expr_rows.h"
 
 struct bitwise {
@@ -124,6 +125,22 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 		}
 		break;
 	}
+}
+
+bool
+bitwise_mask(const struct expr *expr, uint8_t *reg, uint8_t *len, uint64_t mask[2])
+{
+	const struct bitwise *b = (const struct bitwise *)expr;
+
+	*reg = b->from;
+	*len = (uint8_t)(b->words * 4);
+	if (b->from != b->to || b->op != NFT_BITWISE_BOOL || *len > MATCH_MAX)
+		return false;
+	for (unsigned int i = 0; i < b->words; i++)
+		if (b->flip[i] != 0)
+			return false;
+	memcpy(mask, b->mask, *len);
+	return true;
 }
 
 const struct expr_ops expr_bitwise = {

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "compile_priv.h"
 #include "expr_rows.h"
 
 struct cmp {
@@ -54,6 +55,21 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 	}
 	if (!match)
 		nft_break(eval);
+}
+
+bool
+cmp_test(
+	const struct expr *expr, uint8_t *reg, uint8_t *len, bool *differ, uint8_t value[MATCH_MAX])
+{
+	const struct cmp *cmp = (const struct cmp *)expr;
+
+	*reg = cmp->reg;
+	*len = cmp->len;
+	*differ = cmp->op == NFT_CMP_NEQ;
+	if ((cmp->op != NFT_CMP_EQ && cmp->op != NFT_CMP_NEQ) || cmp->len > MATCH_MAX)
+		return false;
+	memcpy(value, cmp->data, cmp->len);
+	return true;
 }
 
 const struct expr_ops expr_cmp = {"cmp", sizeof(struct cmp), NFTA_CMP_MAX, parse, evaluate, false};

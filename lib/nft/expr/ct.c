@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "compile_priv.h"
 #include "expr_rows.h"
 
 struct ct {
@@ -186,6 +187,16 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 		nft_bind_to_packet(eval, NFT_INPUT_CT_COUNT);
 	if (!load(ct, eval))
 		nft_break(eval);
+}
+
+bool
+ct_load(const struct expr *expr, struct match_key *key, uint8_t *reg)
+{
+	const struct ct *ct = (const struct ct *)expr;
+
+	*reg = ct->reg;
+	*key = (struct match_key){.from = FROM_CT_STATE, .len = 4};
+	return !ct->set && ct->key == NFT_CT_STATE;
 }
 
 const struct expr_ops expr_ct = {"ct", sizeof(struct ct), NFTA_CT_SREG, parse, evaluate, true};

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "compile_priv.h"
 #include "expr_rows.h"
 
 struct immediate {
@@ -50,6 +51,14 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 	memset(nft_reg(eval, i->reg), 0, (i->len + 3U) / 4 * 4);
 	memcpy(nft_reg(eval, i->reg), i->data, i->len);
 	nft_mark(eval, i->reg, i->len, 0);
+}
+
+uint32_t
+immediate_writes(const struct expr *expr)
+{
+	const struct immediate *i = (const struct immediate *)expr;
+
+	return i->is_verdict ? 0 : words_of(i->reg, i->len);
 }
 
 const struct expr_ops expr_immediate = {

@@ -10,6 +10,7 @@
 
 #include <rte_ether.h>
 
+#include "compile_priv.h"
 #include "expr_rows.h"
 
 struct meta {
@@ -162,6 +163,33 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 		set(meta, eval);
 	else
 		load(meta, eval);
+}
+
+bool
+meta_load(const struct expr *expr, struct match_key *key, uint8_t *reg)
+{
+	const struct meta *meta = (const struct meta *)expr;
+
+	if (meta->set)
+		return false;
+	*reg = meta->reg;
+	*key = (struct match_key){.len = load_len[meta->key]};
+	switch (meta->key) {
+	case NFT_META_IIFNAME: key->from = FROM_IN_NAME; return true;
+	case NFT_META_OIFNAME: key->from = FROM_OUT_NAME; return true;
+	case NFT_META_L4PROTO: key->from = FROM_L4PROTO; return true;
+	case NFT_META_NFPROTO: key->from = FROM_NFPROTO; return true;
+	case NFT_META_MARK: key->from = FROM_MARK; return true;
+	default: return false;
+	}
+}
+
+uint32_t
+meta_writes(const struct expr *expr)
+{
+	const struct meta *meta = (const struct meta *)expr;
+
+	return meta->set ? 0 : words_of(meta->reg, load_len[meta->key]);
 }
 
 const struct expr_ops expr_meta = {

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "compile_priv.h"
 #include "expr_rows.h"
 
 struct payload {
@@ -140,6 +141,46 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 	mark(p, eval);
 	memcpy(nft_reg(eval, p->reg),
 		rte_pktmbuf_mtod_offset(pkt_mbuf(pkt), const uint8_t *, base + p->offset), p->len);
+}
+
+/* A key if all its bits are the same for a flow, or all of none: by family. */
+bool
+payload_load(const struct expr *expr, struct match_key *key, uint8_t *reg)
+{
+	const struct payload *p = (const struct payload *)expr;
+
+	if (p->base == NFT_PAYLOAD_LL_HEADER || p->len > MATCH_MAX)
+		return false;
+	*reg = p->reg;
+	*key = (struct match_key){
+		.from = p->base == NFT_PAYLOAD_NETWORK_HEADER ? FROM_NETWORK : FROM_TRANSPORT,
+		.offset = p->offset,
+		.len = p->len,
+		.fast = p->fast};
+	for (unsigned int i = 0; i < p->len; i++) {
+		unsigned int at = p->offset + i;
+
+		if (key->from == FROM_TRANSPORT && at >= 4)
+			return false; /* what differs hangs on the protocol */
+		if (key->from == FROM_NETWORK) {
+			uint8_t ip4 = unknown_ip4(at), ip6 = unknown_ip6(at);
+
+			/* Some bits of a byte: a mask decides, and the reference does. */
+			if ((ip4 != 0 && ip4 != 0xff) || (ip6 != 0 && ip6 != 0xff))
+				return false;
+			key->unsafe[0] |= (uint16_t)((ip4 != 0) << i);
+			key->unsafe[1] |= (uint16_t)((ip6 != 0) << i);
+		}
+	}
+	return true;
+}
+
+uint32_t
+payload_writes(const struct expr *expr)
+{
+	const struct payload *p = (const struct payload *)expr;
+
+	return words_of(p->reg, p->len);
 }
 
 const struct expr_ops expr_payload = {

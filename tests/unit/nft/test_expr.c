@@ -200,8 +200,9 @@ reset(void)
 		nft_set_free(t.sets[0]);
 	}
 	memset(&t, 0, sizeof(t));
-	t.chains[0] = (struct nft_chain_code){NULL, &t.rule, 1, NF_ACCEPT};
-	t.chains[1] = (struct nft_chain_code){NULL, NULL, 0, NF_ACCEPT};
+	t.chains[0] =
+		(struct nft_chain_code){.rules = &t.rule, .rule_count = 1, .policy = NF_ACCEPT};
+	t.chains[1] = (struct nft_chain_code){.policy = NF_ACCEPT};
 	t.sets[0] = calloc(1, sizeof(struct nft_set_code));
 	t.program = (struct nft_program){.chains = t.chains,
 		.chain_count = 2,
