@@ -52,5 +52,5 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 	nft_mark(eval, i->reg, i->len, 0);
 }
 
-const struct expr_ops expr_immediate = {
-	"immediate", sizeof(struct immediate), NFTA_IMMEDIATE_MAX, parse, evaluate, false};
+const struct expr_ops expr_immediate = {"immediate", sizeof(struct immediate), NFTA_IMMEDIATE_MAX,
+	parse, evaluate, false, expr_verdicts};
