@@ -96,13 +96,19 @@ print_expression(const char *name, const struct nft_feature *features)
 static void
 print_features(const char *title, const struct nft_feature *features)
 {
-	printf("\n## %s\n| what | hooks | class | note |\n|---|---|---|---|\n", title);
+	bool hooks = false;
+
+	for (const struct nft_feature *f = features; f->name != NULL; f++)
+		hooks |= f->hooks != 0;
+	printf("\n## %s\n| what | %sclass | note |\n|---|%s---|---|\n", title,
+		hooks ? "hooks | " : "", hooks ? "---|" : "");
 	for (const struct nft_feature *f = features; f->name != NULL; f++) {
 		printf("| ");
 		print_text(f->name);
-		printf(" | ");
-		if (f->hooks != 0)
+		if (hooks) {
+			printf(" | ");
 			print_bits(f->hooks, hook_names, HOOK_COUNT);
+		}
 		printf(" | %s | ", class_names[f->class]);
 		print_text(f->note);
 		printf(" |\n");
