@@ -123,6 +123,19 @@ attr_value(
 	return 0;
 }
 
+const struct nft_feature expr_verdicts[] = {
+	NFT_HAS("accept", NF_ACCEPT),
+	NFT_HAS("drop", NF_DROP),
+	NFT_HAS("continue", (uint32_t)NFT_CONTINUE),
+	NFT_HAS("return", (uint32_t)NFT_RETURN),
+	NFT_HAS("jump CHAIN", (uint32_t)NFT_JUMP, .note = "up to 16 deep, as in Linux"),
+	NFT_HAS("goto CHAIN", (uint32_t)NFT_GOTO),
+	NFT_HAS("break", (uint32_t)NFT_BREAK,
+		.note = "nft has no word for it: the rule does not match"),
+	NFT_HAS_NOT("queue", NF_QUEUE, "no packet leaves for userspace"),
+	NFT_END,
+};
+
 int
 attr_verdict(const struct nlattr *attr, struct expr_ctx *ctx, struct nft_verdict *out)
 {
@@ -143,22 +156,55 @@ attr_verdict(const struct nlattr *attr, struct expr_ctx *ctx, struct nft_verdict
 	if (rc != 0)
 		return rc;
 	*out = (struct nft_verdict){(int32_t)code, NFT_CHAIN_NONE};
-	switch ((int32_t)code) {
-	case NF_ACCEPT:
-	case NF_DROP:
-	case NFT_CONTINUE:
-	case NFT_BREAK:
-	case NFT_RETURN: return 0;
-	case NFT_JUMP:
-	case NFT_GOTO:
-		rc = attr_string(attrs[NFTA_VERDICT_CHAIN], ctx, chain, sizeof(chain));
-		if (rc == 0)
-			rc = ctx->chain(ctx->owner, chain, &out->chain);
-		return rc == 0 ? 0 : attr_refuse(ctx, attrs[NFTA_VERDICT_CHAIN], rc);
-	default:
-		/* NF_QUEUE and the like: there is no queue to userspace. */
+	if (!nft_feature_built(expr_verdicts, code))
 		return attr_refuse(ctx, attrs[NFTA_VERDICT_CODE], -EOPNOTSUPP);
+	if ((int32_t)code != NFT_JUMP && (int32_t)code != NFT_GOTO)
+		return 0;
+	rc = attr_string(attrs[NFTA_VERDICT_CHAIN], ctx, chain, sizeof(chain));
+	if (rc == 0)
+		rc = ctx->chain(ctx->owner, chain, &out->chain);
+	return rc == 0 ? 0 : attr_refuse(ctx, attrs[NFTA_VERDICT_CHAIN], rc);
+}
+
+static uint8_t
+family_bit(uint8_t family)
+{
+	switch (family) {
+	case NFPROTO_IPV4: return NFT_ON_IP;
+	case NFPROTO_IPV6: return NFT_ON_IP6;
+	default: return NFT_ON_INET;
 	}
+}
+
+int
+expr_feature(const struct nft_feature *features, uint32_t number, bool set, struct expr_ctx *ctx,
+	const struct nlattr *attr, const struct nft_feature **row)
+{
+	const struct nft_feature *found = nft_feature_find(features, number, set);
+
+	*row = found;
+	if (found == NULL || found->class == NFT_REFUSED)
+		return attr_refuse(ctx, attr, -EOPNOTSUPP);
+	if (found->families != 0 && !(found->families & family_bit(ctx->family)))
+		return attr_refuse(ctx, attr, -EOPNOTSUPP);
+	if (found->hooks != 0 && (ctx->hooks & ~(uint32_t)found->hooks))
+		return attr_refuse(ctx, NULL, -EOPNOTSUPP);
+	if (found->kinds != 0 && (ctx->chain_type & ~(uint32_t)found->kinds))
+		return attr_refuse(ctx, NULL, -EOPNOTSUPP);
+	return 0;
+}
+
+int
+expr_attributes(const struct nft_feature *features, const struct nlattr *const *attrs, int max,
+	struct expr_ctx *ctx)
+{
+	for (int i = 1; i <= max; i++) {
+		const struct nft_feature *row = nft_feature_find(features, (uint32_t)i, false);
+
+		if (attrs[i] != NULL && row != NULL && row->class == NFT_REFUSED)
+			return attr_refuse(ctx, attrs[i], -EOPNOTSUPP);
+	}
+	return 0;
 }
 
 int

@@ -23,6 +23,7 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 
+#include "feature.h"
 #include "packet.h"
 #include "states.h"
 #include "trail.h"
@@ -129,6 +130,8 @@ struct expr_ops {
 	/** Evaluate: change registers, or set regs.code to NFT_BREAK or a verdict. Worker. */
 	void (*evaluate)(const struct expr *expr, struct nft_eval *eval);
 	bool tracks; /**< a loaded rule with it turns conntrack on (nf_ct_netns_get) */
+	/** What it can do, a row each; parse() asks the same table (expr_feature()). */
+	const struct nft_feature *features;
 };
 
 /** The head of every expression in a program. */
@@ -169,11 +172,25 @@ int attr_string(const struct nlattr *attr, struct expr_ctx *ctx, char *out, size
  * @return 0; -EINVAL no such register; -ERANGE too long for it
  */
 int attr_reg(const struct nlattr *attr, struct expr_ctx *ctx, uint32_t len, uint8_t *word);
+/**
+ * The row of a key, type or attribute, if the expression can have it here: in
+ * this family, reached from these hooks, by chains of these types.
+ * @param attr to blame if there is no such row, or one that refuses; the place
+ *   alone is the fault of the whole expression
+ * @return 0 or -EOPNOTSUPP
+ */
+int expr_feature(const struct nft_feature *features, uint32_t number, bool set,
+	struct expr_ctx *ctx, const struct nlattr *attr, const struct nft_feature **row);
+/** Refuse attributes that the rows of attributes refuse. @return 0 or -EOPNOTSUPP */
+int expr_attributes(const struct nft_feature *features, const struct nlattr *const *attrs, int max,
+	struct expr_ctx *ctx);
 /** NFTA_DATA_VALUE of a nest, 1 to NFT_DATA_MAX bytes. */
 int attr_value(
 	const struct nlattr *attr, struct expr_ctx *ctx, uint8_t out[NFT_DATA_MAX], uint32_t *len);
 /** NFTA_DATA_VERDICT of a nest. */
 int attr_verdict(const struct nlattr *attr, struct expr_ctx *ctx, struct nft_verdict *out);
+/** The verdicts that attr_verdict() takes, by code. */
+extern const struct nft_feature expr_verdicts[];
 /** Refuse with an attribute to blame. @return err */
 int attr_refuse(struct expr_ctx *ctx, const struct nlattr *attr, int err);
 

@@ -29,6 +29,35 @@ static const struct expr_ops *const rows[] = {
 	&expr_reject,
 };
 
+#define NOT_YET "not built yet"
+
+/* What else Linux 6.18 has: refused by name. A row above replaces one here. */
+const struct nft_feature nft_absent_expressions[] = {
+	NFT_HAS_NOT("connlimit", 0, "`ct count`: " NOT_YET, .text = true),
+	NFT_HAS_NOT("dup", 0, NOT_YET, .text = true),
+	NFT_HAS_NOT("dynset", 0, "`add @set`, `update @set`: " NOT_YET, .text = true),
+	NFT_HAS_NOT("exthdr", 0,
+		"`tcp option`, `ip option`, extension headers, `sctp chunk`: " NOT_YET,
+		.text = true),
+	NFT_HAS_NOT("fib", 0, NOT_YET, .text = true),
+	NFT_HAS_NOT("fwd", 0, "family netdev only", .text = true),
+	NFT_HAS_NOT("hash", 0, "`jhash`, `symhash`: " NOT_YET, .text = true),
+	NFT_HAS_NOT("inner", 0, NOT_YET, .text = true),
+	NFT_HAS_NOT("last", 0, NOT_YET, .text = true),
+	NFT_HAS_NOT("numgen", 0, NOT_YET, .text = true),
+	NFT_HAS_NOT("osf", 0, NOT_YET, .text = true),
+	NFT_HAS_NOT("queue", 0, "no packet leaves for userspace", .text = true),
+	NFT_HAS_NOT("quota", 0, NOT_YET, .text = true),
+	NFT_HAS_NOT("rt", 0, NOT_YET, .text = true),
+	NFT_HAS_NOT("socket", 0, "a packet has no socket here yet", .text = true),
+	NFT_HAS_NOT("synproxy", 0, NOT_YET, .text = true),
+	NFT_HAS_NOT("tproxy", 0, "a packet has no socket to go to", .text = true),
+	NFT_HAS_NOT("tunnel", 0, NOT_YET, .text = true),
+	NFT_HAS_NOT("xfrm", 0, "`ipsec`: " NOT_YET, .text = true),
+	NFT_HAS_NOT("match, target", 0, "iptables' extensions", .text = true),
+	NFT_END,
+};
+
 const struct expr_ops *
 expr_row(unsigned int n)
 {

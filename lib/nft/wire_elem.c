@@ -8,6 +8,19 @@
 
 #include "wire_priv.h"
 
+const struct nft_feature nft_elem_attributes[] = {
+	NFT_HAS("a key", NFTA_SET_ELEM_KEY),
+	NFT_HAS("a value or verdict", NFTA_SET_ELEM_DATA),
+	NFT_HAS("comment", NFTA_SET_ELEM_USERDATA),
+	NFT_HAS_NOT("timeout", NFTA_SET_ELEM_TIMEOUT, "not built yet"),
+	NFT_HAS_NOT("expires", NFTA_SET_ELEM_EXPIRATION, "not built yet"),
+	NFT_HAS_NOT("a statement", NFTA_SET_ELEM_EXPR, "not built yet"),
+	NFT_HAS_NOT("statements", NFTA_SET_ELEM_EXPRESSIONS, "not built yet"),
+	NFT_HAS_NOT("an object", NFTA_SET_ELEM_OBJREF, "not built yet"),
+	NFT_HAS_NOT("the end of a concatenation's range", NFTA_SET_ELEM_KEY_END, "not built yet"),
+	NFT_END,
+};
+
 /* The bytes of a nest's NFTA_DATA_VALUE. */
 static int
 parse_value(
@@ -63,13 +76,8 @@ parse_elem(struct wire_msg *msg, const struct nlattr *nest, struct store_elem *e
 		rc = wire_u32(msg, attrs[NFTA_SET_ELEM_FLAGS], &flags);
 	if (rc == 0 && (flags & ~(uint32_t)(NFT_SET_ELEM_INTERVAL_END | NFT_SET_ELEM_CATCHALL)))
 		rc = -EOPNOTSUPP;
-	/* Timeouts, ranges of concatenations, expressions and objects: not built yet. */
-	for (int i = 0; rc == 0 && i <= NFTA_SET_ELEM_MAX; i++)
-		if (attrs[i] != NULL &&
-			(i == NFTA_SET_ELEM_TIMEOUT || i == NFTA_SET_ELEM_EXPIRATION ||
-				i == NFTA_SET_ELEM_EXPR || i == NFTA_SET_ELEM_EXPRESSIONS ||
-				i == NFTA_SET_ELEM_OBJREF || i == NFTA_SET_ELEM_KEY_END))
-			rc = -EOPNOTSUPP;
+	if (rc == 0)
+		rc = wire_attributes(msg, nft_elem_attributes, attrs, NFTA_SET_ELEM_MAX);
 	if (rc != 0)
 		return wire_refuse(msg, nest, rc);
 	elem->end = (flags & NFT_SET_ELEM_INTERVAL_END) != 0;

@@ -12,6 +12,29 @@
 
 #include "wire_priv.h"
 
+const struct nft_feature nft_objects[] = {
+	NFT_HAS("counter", NFT_OBJECT_COUNTER, .note = "also `reset`"),
+	NFT_HAS_NOT("quota", NFT_OBJECT_QUOTA, "not built yet"),
+	NFT_HAS_NOT("limit", NFT_OBJECT_LIMIT, "not built yet"),
+	NFT_HAS_NOT("ct helper", NFT_OBJECT_CT_HELPER, "not built yet"),
+	NFT_HAS_NOT("ct timeout", NFT_OBJECT_CT_TIMEOUT, "not built yet"),
+	NFT_HAS_NOT("ct expectation", NFT_OBJECT_CT_EXPECT, "not built yet"),
+	NFT_HAS_NOT("synproxy", NFT_OBJECT_SYNPROXY, "not built yet"),
+	NFT_HAS_NOT("secmark", NFT_OBJECT_SECMARK, "not built yet"),
+	NFT_HAS_NOT("ct count", NFT_OBJECT_CONNLIMIT, "not built yet"),
+	NFT_HAS_NOT("tunnel", NFT_OBJECT_TUNNEL, "not built yet"),
+	NFT_END,
+};
+
+const struct nft_feature nft_flowtable_features[] = {
+	NFT_HAS("hook ingress, priority, devices", 0,
+		.note = "a device that is no port covers nothing"),
+	NFT_HAS("flags offload", NFT_FLOWTABLE_HW_OFFLOAD,
+		.note = "stored: shuntd's offload mode decides"),
+	NFT_HAS("counter", NFT_FLOWTABLE_COUNTER, .note = "stored: flows always count"),
+	NFT_END,
+};
+
 static int
 parse_counter(struct wire_msg *msg, const struct nlattr *data, struct nft_count *count)
 {
@@ -73,8 +96,7 @@ wire_new_object(struct wire_msg *msg)
 		rc = wire_name(msg, msg->attrs[NFTA_OBJ_NAME], name);
 	if (rc == 0)
 		rc = wire_u32(msg, msg->attrs[NFTA_OBJ_TYPE], &type);
-	/* Quotas, limits, helpers, timeouts, expectations, secmarks, synproxies: not built yet. */
-	if (rc == 0 && type != NFT_OBJECT_COUNTER)
+	if (rc == 0 && !nft_feature_built(nft_objects, type))
 		rc = wire_refuse(msg, msg->attrs[NFTA_OBJ_TYPE], -EOPNOTSUPP);
 	if (rc != 0)
 		return rc;
@@ -187,7 +209,7 @@ create_flowtable(struct wire_msg *msg, struct store_table *table, const char *na
 	rc = parse_hook(msg, &ft->priority, &ft->devices);
 	if (rc == 0 && msg->attrs[NFTA_FLOWTABLE_FLAGS] != NULL)
 		rc = wire_u32(msg, msg->attrs[NFTA_FLOWTABLE_FLAGS], &ft->flags);
-	if (rc == 0 && (ft->flags & ~(uint32_t)NFT_FLOWTABLE_MASK))
+	if (rc == 0 && !nft_flags_built(nft_flowtable_features, ft->flags))
 		rc = wire_refuse(msg, msg->attrs[NFTA_FLOWTABLE_FLAGS], -EOPNOTSUPP);
 	if (rc == 0) {
 		ft->item.handle = ++table->handles;

@@ -60,6 +60,9 @@ wire_refuse(struct wire_msg *msg, const void *bad, int err)
 
 /* Sort a nest's attributes by type; unknown ones and those out of bounds are refused. */
 int wire_attrs(struct wire_msg *msg, const struct nlattr *nest, const struct nlattr **out, int max);
+/* Refuse those of a nest that a table of attributes refuses. */
+int wire_attributes(struct wire_msg *msg, const struct nft_feature *features,
+	const struct nlattr *const *attrs, int max);
 /* Typed attributes: 0, or -EINVAL with the blame. */
 int wire_u32(struct wire_msg *msg, const struct nlattr *attr, uint32_t *value);
 int wire_u64(struct wire_msg *msg, const struct nlattr *attr, uint64_t *value);

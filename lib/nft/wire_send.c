@@ -31,6 +31,16 @@ wire_attrs(struct wire_msg *msg, const struct nlattr *nest, const struct nlattr 
 }
 
 int
+wire_attributes(struct wire_msg *msg, const struct nft_feature *features,
+	const struct nlattr *const *attrs, int max)
+{
+	struct expr_ctx ctx = {0};
+	int rc = expr_attributes(features, attrs, max, &ctx);
+
+	return rc == 0 ? 0 : wire_refuse(msg, ctx.bad, rc);
+}
+
+int
 wire_u32(struct wire_msg *msg, const struct nlattr *attr, uint32_t *value)
 {
 	if (attr == NULL || mnl_attr_get_payload_len(attr) != sizeof(*value))

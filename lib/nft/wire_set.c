@@ -10,9 +10,35 @@
 
 #include "wire_priv.h"
 
-/* The flags of sets that are built; more words are in linux/netfilter/nf_tables.h. */
-#define FLAGS                                                                                      \
-	(NFT_SET_ANONYMOUS | NFT_SET_CONSTANT | NFT_SET_INTERVAL | NFT_SET_MAP | NFT_SET_CONCAT)
+const struct nft_feature nft_set_features[] = {
+	NFT_HAS("named sets of single values", 0),
+	NFT_HAS("`{ … }` in a rule", NFT_SET_ANONYMOUS),
+	NFT_HAS("flags constant", NFT_SET_CONSTANT),
+	NFT_HAS("flags interval", NFT_SET_INTERVAL,
+		.note = "ranges and prefixes, also of maps; auto-merge is nft's"),
+	NFT_HAS("maps, verdict maps", NFT_SET_MAP,
+		.note = "values or verdicts; `*` for what is not in them"),
+	NFT_HAS("concatenations", NFT_SET_CONCAT, .note = "of single values; up to 64 bytes"),
+	NFT_HAS_NOT("ranges of concatenations", NFT_SET_CONCAT | NFT_SET_INTERVAL, "not built yet"),
+	NFT_HAS_NOT("flags timeout", NFT_SET_TIMEOUT, "not built yet"),
+	NFT_HAS_NOT("flags dynamic", NFT_SET_EVAL, "elements that packets add: not built yet"),
+	NFT_HAS_NOT("object maps", NFT_SET_OBJECT, "not built yet"),
+	NFT_HAS_NOT(
+		"statements of elements", NFT_SET_EXPR, "`counter` and the like: not built yet"),
+	NFT_END,
+};
+
+const struct nft_feature nft_set_attributes[] = {
+	NFT_HAS_NOT("timeout", NFTA_SET_TIMEOUT, "not built yet"),
+	NFT_HAS_NOT("a statement of every element", NFTA_SET_EXPR, "not built yet"),
+	NFT_HAS_NOT("statements of every element", NFTA_SET_EXPRESSIONS, "not built yet"),
+	NFT_HAS_NOT("the type of objects", NFTA_SET_OBJ_TYPE, "not built yet"),
+	NFT_HAS("size", NFTA_SET_DESC),
+	NFT_HAS("policy", NFTA_SET_POLICY, .note = "stored; lookups are the same"),
+	NFT_HAS("comment", NFTA_SET_USERDATA),
+	NFT_HAS("gc-interval", NFTA_SET_GC_INTERVAL, .class = NFT_INERT, .note = "nothing expires"),
+	NFT_END,
+};
 
 /* What a set is, by its attributes. */
 static int
@@ -28,16 +54,10 @@ parse_set(struct wire_msg *msg, struct store_set *set)
 		rc = wire_u32(msg, attrs[NFTA_SET_KEY_LEN], &set->key_len);
 	if (rc == 0 && (set->key_len == 0 || set->key_len > NFT_DATA_MAX))
 		rc = wire_refuse(msg, attrs[NFTA_SET_KEY_LEN], -EINVAL);
-	/* Timeouts, elements that packets add, objects as data: not built yet. */
-	if (rc == 0 && (set->flags & ~(uint32_t)FLAGS))
+	if (rc == 0 && !nft_flags_built(nft_set_features, set->flags))
 		rc = wire_refuse(msg, attrs[NFTA_SET_FLAGS], -EOPNOTSUPP);
-	/* Nor ranges of concatenations. */
-	if (rc == 0 && (set->flags & NFT_SET_CONCAT) && (set->flags & NFT_SET_INTERVAL))
-		rc = wire_refuse(msg, attrs[NFTA_SET_FLAGS], -EOPNOTSUPP);
-	for (int i = 0; rc == 0 && i <= NFTA_SET_MAX; i++)
-		if (attrs[i] != NULL &&
-			(i == NFTA_SET_TIMEOUT || i == NFTA_SET_EXPR || i == NFTA_SET_EXPRESSIONS))
-			rc = wire_refuse(msg, attrs[i], -EOPNOTSUPP);
+	if (rc == 0)
+		rc = wire_attributes(msg, nft_set_attributes, attrs, NFTA_SET_MAX);
 	if (rc == 0 && attrs[NFTA_SET_DATA_TYPE] != NULL) {
 		if (!(set->flags & NFT_SET_MAP))
 			return wire_refuse(msg, attrs[NFTA_SET_DATA_TYPE], -EINVAL);

@@ -8,11 +8,53 @@
 
 #include "wire_priv.h"
 
-static bool
-family_built(uint8_t family)
-{
-	return family == NFPROTO_IPV4 || family == NFPROTO_IPV6 || family == NFPROTO_INET;
-}
+const struct nft_feature nft_families[] = {
+	NFT_HAS("ip", NFPROTO_IPV4),
+	NFT_HAS("ip6", NFPROTO_IPV6),
+	NFT_HAS("inet", NFPROTO_INET),
+	NFT_HAS_NOT("bridge", NFPROTO_BRIDGE, "not built yet"),
+	NFT_HAS_NOT("arp", NFPROTO_ARP, "not built yet"),
+	NFT_HAS_NOT("netdev", NFPROTO_NETDEV, "not built yet"),
+	NFT_END,
+};
+
+const struct nft_feature nft_table_features[] = {
+	NFT_HAS("flags dormant", NFT_TABLE_F_DORMANT),
+	NFT_HAS_NOT("flags owner", NFT_TABLE_F_OWNER,
+		"a table that dies with its client: not built yet"),
+	NFT_END,
+};
+
+#define NAT_HOOKS                                                                                  \
+	(1 << HOOK_PREROUTING | 1 << HOOK_INPUT | 1 << HOOK_OUTPUT | 1 << HOOK_POSTROUTING)
+
+const struct nft_feature nft_chain_types[] = {
+	NFT_HAS("filter", NFT_KIND_FILTER),
+	NFT_HAS("nat", NFT_KIND_NAT, .hooks = NAT_HOOKS, .note = "priority above -200"),
+	NFT_HAS("route", NFT_KIND_ROUTE, .hooks = 1 << HOOK_OUTPUT),
+	NFT_END,
+};
+
+#define ROUTER "the router's own packets: ICMP errors, rejects"
+
+const struct nft_feature nft_hooks[] = {
+	NFT_HAS("prerouting", NF_INET_PRE_ROUTING),
+	NFT_HAS("input", NF_INET_LOCAL_IN,
+		.note = "then the packet is dropped as `local`: no stack takes it yet"),
+	NFT_HAS("forward", NF_INET_FORWARD),
+	NFT_HAS("output", NF_INET_LOCAL_OUT, .note = ROUTER),
+	NFT_HAS("postrouting", NF_INET_POST_ROUTING),
+	NFT_HAS_NOT("ingress", NF_INET_INGRESS, "not built yet"),
+	NFT_END,
+};
+
+const struct nft_feature nft_chain_features[] = {
+	NFT_HAS("base chains, with a policy", NFT_CHAIN_BASE),
+	NFT_HAS("other chains, with jump and goto", 0),
+	NFT_HAS_NOT("flags offload", NFT_CHAIN_HW_OFFLOAD, "of family netdev only"),
+	NFT_HAS_NOT("jump, goto { … }", NFT_CHAIN_BINDING, "chains without a name: not built yet"),
+	NFT_END,
+};
 
 /* Userdata as it came; NULL and 0 without. */
 static int
@@ -34,12 +76,11 @@ wire_new_table(struct wire_msg *msg)
 	uint32_t flags = 0;
 	int rc = wire_name(msg, msg->attrs[NFTA_TABLE_NAME], name);
 
-	if (rc == 0 && !family_built(msg->family))
+	if (rc == 0 && !nft_feature_built(nft_families, msg->family))
 		rc = wire_refuse(msg, NULL, -EOPNOTSUPP);
 	if (rc == 0 && msg->attrs[NFTA_TABLE_FLAGS] != NULL)
 		rc = wire_u32(msg, msg->attrs[NFTA_TABLE_FLAGS], &flags);
-	/* A table that dies with its client is not built yet. */
-	if (rc == 0 && (flags & ~(uint32_t)NFT_TABLE_F_DORMANT))
+	if (rc == 0 && !nft_flags_built(nft_table_features, flags))
 		rc = wire_refuse(msg, msg->attrs[NFTA_TABLE_FLAGS], -EOPNOTSUPP);
 	if (rc != 0)
 		return rc;
@@ -111,11 +152,6 @@ struct place {
 	unsigned int kind;
 };
 
-#define ROUTE_HOOKS (1U << NF_INET_LOCAL_OUT)
-#define NAT_HOOKS                                                                                  \
-	(1U << NF_INET_PRE_ROUTING | 1U << NF_INET_LOCAL_IN | 1U << NF_INET_LOCAL_OUT |            \
-		1U << NF_INET_POST_ROUTING)
-
 /* nft_chain_parse_hook: a chain's type, and where it is to be. */
 static int
 parse_place(struct wire_msg *msg, struct place *place)
@@ -139,8 +175,8 @@ parse_place(struct wire_msg *msg, struct place *place)
 	place->kind = store_chain_kind(type);
 	if (place->kind == 0)
 		return wire_refuse(msg, msg->attrs[NFTA_CHAIN_TYPE], -ENOENT);
-	/* The ingress hook of family inet, and devices, are not built yet. */
-	if (place->hook >= NF_INET_NUMHOOKS || hook[NFTA_HOOK_DEV] != NULL ||
+	/* Devices are for hooks that are not built yet. */
+	if (!nft_feature_built(nft_hooks, place->hook) || hook[NFTA_HOOK_DEV] != NULL ||
 		hook[NFTA_HOOK_DEVS] != NULL)
 		return wire_refuse(msg, NULL, -EOPNOTSUPP);
 	return 0;
@@ -150,10 +186,12 @@ parse_place(struct wire_msg *msg, struct place *place)
 static int
 check_place(struct wire_msg *msg, const struct place *place)
 {
-	if (place->kind == NFT_KIND_NAT &&
-		(!(NAT_HOOKS & 1U << place->hook) || place->priority <= -200))
+	const struct nft_feature *type = nft_feature_find(nft_chain_types, place->kind, false);
+
+	if (type == NULL || type->class == NFT_REFUSED ||
+		(type->hooks != 0 && !(type->hooks & 1U << place->hook)))
 		return wire_refuse(msg, NULL, -EOPNOTSUPP);
-	if (place->kind == NFT_KIND_ROUTE && !(ROUTE_HOOKS & 1U << place->hook))
+	if (place->kind == NFT_KIND_NAT && place->priority <= -200)
 		return wire_refuse(msg, NULL, -EOPNOTSUPP);
 	return 0;
 }
@@ -244,8 +282,7 @@ create_chain(struct wire_msg *msg, struct store_table *table, const char *name)
 		uint32_t flags;
 
 		rc = wire_u32(msg, msg->attrs[NFTA_CHAIN_FLAGS], &flags);
-		/* Hardware offload of chains and binding chains are not built yet. */
-		if (rc == 0 && (flags & ~(uint32_t)NFT_CHAIN_BASE))
+		if (rc == 0 && !nft_flags_built(nft_chain_features, flags))
 			rc = wire_refuse(msg, msg->attrs[NFTA_CHAIN_FLAGS], -EOPNOTSUPP);
 	}
 	chain->flags = chain->based ? NFT_CHAIN_BASE : 0;

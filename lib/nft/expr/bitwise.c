@@ -46,10 +46,20 @@ parse_constants(
 	return rc;
 }
 
+static const struct nft_feature features[] = {
+	NFT_HAS("& and ^ with constants", NFT_BITWISE_BOOL),
+	NFT_HAS("<< by a constant", NFT_BITWISE_LSHIFT),
+	NFT_HAS(">> by a constant", NFT_BITWISE_RSHIFT),
+	NFT_HAS_NOT("&, | and ^ of two values that are no constants", 0,
+		"newer than the headers of Debian 12: an older kernel's answer", .text = true),
+	NFT_END,
+};
+
 static int
 parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx)
 {
 	struct bitwise *b = (struct bitwise *)expr;
+	const struct nft_feature *row;
 	uint32_t len, op;
 	int rc = attr_u32(attrs[NFTA_BITWISE_LEN], ctx, &len);
 
@@ -61,9 +71,8 @@ parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx
 		rc = attr_reg(attrs[NFTA_BITWISE_DREG], ctx, len, &b->to);
 	if (rc == 0)
 		rc = attr_u32_or(attrs[NFTA_BITWISE_OP], ctx, NFT_BITWISE_BOOL, &op);
-	/* Newer operations take two registers: an older kernel's answer. */
-	if (rc == 0 && op > NFT_BITWISE_RSHIFT)
-		rc = attr_refuse(ctx, attrs[NFTA_BITWISE_OP], -EOPNOTSUPP);
+	if (rc == 0)
+		rc = expr_feature(features, op, false, ctx, attrs[NFTA_BITWISE_OP], &row);
 	if (rc != 0)
 		return rc;
 	b->words = (uint8_t)((len + 3) / 4);
@@ -144,4 +153,4 @@ bitwise_mask(const struct expr *expr, uint8_t *reg, uint8_t *len, uint64_t mask[
 }
 
 const struct expr_ops expr_bitwise = {
-	"bitwise", sizeof(struct bitwise), NFTA_BITWISE_MAX, parse, evaluate, false};
+	"bitwise", sizeof(struct bitwise), NFTA_BITWISE_MAX, parse, evaluate, false, features};

@@ -15,6 +15,12 @@ struct byteorder {
 	uint8_t size;
 };
 
+static const struct nft_feature features[] = {
+	NFT_HAS("network to host order", NFT_BYTEORDER_NTOH),
+	NFT_HAS("host to network order", NFT_BYTEORDER_HTON),
+	NFT_END,
+};
+
 static int
 parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx)
 {
@@ -22,7 +28,7 @@ parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx
 	uint32_t op, len, size;
 	int rc = attr_u32(attrs[NFTA_BYTEORDER_OP], ctx, &op);
 
-	if (rc == 0 && op > NFT_BYTEORDER_HTON)
+	if (rc == 0 && !nft_feature_built(features, op))
 		rc = attr_refuse(ctx, attrs[NFTA_BYTEORDER_OP], -EINVAL);
 	if (rc == 0)
 		rc = attr_u32(attrs[NFTA_BYTEORDER_SIZE], ctx, &size);
@@ -65,5 +71,5 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 	swap(b, (const uint8_t *)&eval->unknown[b->from], (uint8_t *)&eval->unknown[b->to]);
 }
 
-const struct expr_ops expr_byteorder = {
-	"byteorder", sizeof(struct byteorder), NFTA_BYTEORDER_MAX, parse, evaluate, false};
+const struct expr_ops expr_byteorder = {"byteorder", sizeof(struct byteorder), NFTA_BYTEORDER_MAX,
+	parse, evaluate, false, features};

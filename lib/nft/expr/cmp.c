@@ -16,6 +16,16 @@ struct cmp {
 	uint8_t data[NFT_DATA_MAX];
 };
 
+static const struct nft_feature features[] = {
+	NFT_HAS("==", NFT_CMP_EQ),
+	NFT_HAS("!=", NFT_CMP_NEQ),
+	NFT_HAS("<", NFT_CMP_LT),
+	NFT_HAS("<=", NFT_CMP_LTE),
+	NFT_HAS(">", NFT_CMP_GT),
+	NFT_HAS(">=", NFT_CMP_GTE),
+	NFT_END,
+};
+
 static int
 parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx)
 {
@@ -25,7 +35,7 @@ parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx
 
 	if (rc == 0)
 		rc = attr_u32(attrs[NFTA_CMP_OP], ctx, &op);
-	if (rc == 0 && op > NFT_CMP_GTE)
+	if (rc == 0 && !nft_feature_built(features, op))
 		rc = attr_refuse(ctx, attrs[NFTA_CMP_OP], -EINVAL);
 	if (rc == 0)
 		rc = attr_reg(attrs[NFTA_CMP_SREG], ctx, len, &cmp->reg);
@@ -72,4 +82,5 @@ cmp_test(
 	return true;
 }
 
-const struct expr_ops expr_cmp = {"cmp", sizeof(struct cmp), NFTA_CMP_MAX, parse, evaluate, false};
+const struct expr_ops expr_cmp = {
+	"cmp", sizeof(struct cmp), NFTA_CMP_MAX, parse, evaluate, false, features};

@@ -11,6 +11,11 @@ struct counter {
 	uint32_t state;
 };
 
+static const struct nft_feature features[] = {
+	NFT_HAS("counter", 0, .text = true, .note = "also with `packets N bytes N` to begin with"),
+	NFT_END,
+};
+
 static int
 parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx)
 {
@@ -39,4 +44,4 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 }
 
 const struct expr_ops expr_counter = {
-	"counter", sizeof(struct counter), NFTA_COUNTER_MAX, parse, evaluate, false};
+	"counter", sizeof(struct counter), NFTA_COUNTER_MAX, parse, evaluate, false, features};

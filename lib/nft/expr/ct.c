@@ -12,6 +12,7 @@ struct ct {
 	struct expr head;
 	uint8_t key; /* enum nft_ct_keys */
 	uint8_t reg;
+	uint8_t len;
 	uint8_t dir; /* enum ct_dir, or CT_ANY */
 	uint8_t family;
 	bool set;
@@ -19,28 +20,48 @@ struct ct {
 
 #define CT_ANY 2
 
-/* Bytes of a key; 0: not built. 255: an address of the direction's family. */
-static const uint8_t load_len[] = {
-	[NFT_CT_STATE] = 4,
-	[NFT_CT_DIRECTION] = 1,
-	[NFT_CT_STATUS] = 4,
-	[NFT_CT_MARK] = 4,
-	[NFT_CT_EXPIRATION] = 4,
-	[NFT_CT_L3PROTOCOL] = 1,
-	[NFT_CT_SRC] = 255,
-	[NFT_CT_DST] = 255,
-	[NFT_CT_PROTOCOL] = 1,
-	[NFT_CT_PROTO_SRC] = 2,
-	[NFT_CT_PROTO_DST] = 2,
-	[NFT_CT_PKTS] = 8,
-	[NFT_CT_BYTES] = 8,
-	[NFT_CT_AVGPKT] = 8,
-	[NFT_CT_ZONE] = 2,
-	[NFT_CT_SRC_IP] = 4,
-	[NFT_CT_DST_IP] = 4,
-	[NFT_CT_SRC_IP6] = 16,
-	[NFT_CT_DST_IP6] = 16,
-	[NFT_CT_ID] = 4,
+/* len of a key: an address of the table's family. */
+#define ADDRESS 255
+
+#define NOT_YET	   "not built yet"
+#define ALL	   ((1 << HOOK_COUNT) - 1)
+#define ONE_FAMILY (NFT_ON_IP | NFT_ON_IP6)
+
+/* The keys: those that can be read, then those that can be set. */
+static const struct nft_feature features[] = {
+	NFT_HAS("ct state", NFT_CT_STATE, .len = 4),
+	NFT_HAS("ct direction", NFT_CT_DIRECTION, .len = 1),
+	NFT_HAS("ct status", NFT_CT_STATUS, .len = 4),
+	NFT_HAS("ct mark", NFT_CT_MARK, .len = 4),
+	NFT_HAS("ct expiration", NFT_CT_EXPIRATION, .len = 4),
+	NFT_HAS("ct l3proto", NFT_CT_L3PROTOCOL, .len = 1, .note = "with a direction or without"),
+	NFT_HAS("ct original saddr", NFT_CT_SRC, .len = ADDRESS, .families = ONE_FAMILY,
+		.note = "or reply"),
+	NFT_HAS("ct original daddr", NFT_CT_DST, .len = ADDRESS, .families = ONE_FAMILY,
+		.note = "or reply"),
+	NFT_HAS("ct original ip saddr", NFT_CT_SRC_IP, .len = 4, .note = "or reply"),
+	NFT_HAS("ct original ip daddr", NFT_CT_DST_IP, .len = 4, .note = "or reply"),
+	NFT_HAS("ct original ip6 saddr", NFT_CT_SRC_IP6, .len = 16, .note = "or reply"),
+	NFT_HAS("ct original ip6 daddr", NFT_CT_DST_IP6, .len = 16, .note = "or reply"),
+	NFT_HAS("ct protocol", NFT_CT_PROTOCOL, .len = 1, .note = "with a direction or without"),
+	NFT_HAS("ct original proto-src", NFT_CT_PROTO_SRC, .len = 2, .note = "or reply"),
+	NFT_HAS("ct original proto-dst", NFT_CT_PROTO_DST, .len = 2, .note = "or reply"),
+	NFT_HAS("ct packets", NFT_CT_PKTS, .len = 8, .note = "with a direction or without"),
+	NFT_HAS("ct bytes", NFT_CT_BYTES, .len = 8, .note = "with a direction or without"),
+	NFT_HAS("ct avgpkt", NFT_CT_AVGPKT, .len = 8, .note = "with a direction or without"),
+	NFT_HAS("ct zone", NFT_CT_ZONE, .len = 2, .constant = ALL,
+		.note = "0: no rule can set one yet"),
+	NFT_HAS("ct id", NFT_CT_ID, .len = 4,
+		.note = "the same for a connection's life; Linux has another value"),
+	NFT_HAS_NOT("ct helper", NFT_CT_HELPER, NOT_YET),
+	NFT_HAS_NOT("ct label", NFT_CT_LABELS, NOT_YET),
+	NFT_HAS_NOT("ct secmark", NFT_CT_SECMARK, "there is no security module"),
+	NFT_HAS("ct mark set", NFT_CT_MARK, .set = true, .len = 4),
+	NFT_HAS_NOT("ct zone set", NFT_CT_ZONE, NOT_YET, .set = true),
+	NFT_HAS_NOT("ct event set", NFT_CT_EVENTMASK, NOT_YET, .set = true),
+	NFT_HAS_NOT("ct label set", NFT_CT_LABELS, NOT_YET, .set = true),
+	NFT_HAS_NOT("ct secmark set", NFT_CT_SECMARK, "there is no security module", .set = true),
+	NFT_END,
 };
 
 static bool
@@ -54,18 +75,25 @@ static int
 parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx)
 {
 	struct ct *ct = (struct ct *)expr;
-	uint32_t key, len;
+	const struct nft_feature *row;
+	uint32_t key;
 	int rc = attr_u32(attrs[NFTA_CT_KEY], ctx, &key);
 
 	if (rc != 0)
 		return rc;
 	ct->set = attrs[NFTA_CT_SREG] != NULL;
-	if (ct->set ? key != NFT_CT_MARK : key >= sizeof(load_len) || load_len[key] == 0)
-		return attr_refuse(ctx, attrs[NFTA_CT_KEY], -EOPNOTSUPP);
+	rc = expr_feature(features, key, ct->set, ctx, attrs[NFTA_CT_KEY], &row);
+	if (rc != 0)
+		return rc;
 	ct->key = (uint8_t)key;
+	ct->len = row->len;
+	/* Which family's addresses? Only a table of one family can tell. */
+	if (ct->len == ADDRESS)
+		ct->len = ctx->family == NFPROTO_IPV4 ? 4 : 16;
+	ct->family = ctx->family;
 	ct->dir = CT_ANY;
 	if (ct->set)
-		return attr_reg(attrs[NFTA_CT_SREG], ctx, 4, &ct->reg);
+		return attr_reg(attrs[NFTA_CT_SREG], ctx, ct->len, &ct->reg);
 	if (attrs[NFTA_CT_DIRECTION] != NULL) {
 		if (mnl_attr_get_payload_len(attrs[NFTA_CT_DIRECTION]) != 1 ||
 			mnl_attr_get_u8(attrs[NFTA_CT_DIRECTION]) > CT_DIR_REPLY)
@@ -74,15 +102,7 @@ parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx
 	}
 	if (needs_direction(key) && ct->dir == CT_ANY)
 		return attr_refuse(ctx, attrs[NFTA_CT_KEY], -EINVAL);
-	len = load_len[key];
-	if (len == 255) {
-		/* Which family's addresses? Only a table of one family can tell. */
-		if (ctx->family != NFPROTO_IPV4 && ctx->family != NFPROTO_IPV6)
-			return attr_refuse(ctx, attrs[NFTA_CT_KEY], -EINVAL);
-		len = ctx->family == NFPROTO_IPV4 ? 4 : 16;
-	}
-	ct->family = ctx->family;
-	return attr_reg(attrs[NFTA_CT_DREG], ctx, len, &ct->reg);
+	return attr_reg(attrs[NFTA_CT_DREG], ctx, ct->len, &ct->reg);
 }
 
 /* Keys of a tuple. False: the rule breaks. */
@@ -181,7 +201,7 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 		eval->env->ct->set_mark(eval->pkt, eval->regs.word[ct->reg]);
 		return;
 	}
-	nft_mark(eval, ct->reg, load_len[ct->key] == 255 ? 16 : load_len[ct->key], 0);
+	nft_mark(eval, ct->reg, ct->len, 0);
 	if (ct->key == NFT_CT_EXPIRATION || ct->key == NFT_CT_PKTS || ct->key == NFT_CT_BYTES ||
 		ct->key == NFT_CT_AVGPKT)
 		nft_bind_to_packet(eval, NFT_INPUT_CT_COUNT);
@@ -199,4 +219,5 @@ ct_load(const struct expr *expr, struct match_key *key, uint8_t *reg)
 	return !ct->set && ct->key == NFT_CT_STATE;
 }
 
-const struct expr_ops expr_ct = {"ct", sizeof(struct ct), NFTA_CT_SREG, parse, evaluate, true};
+const struct expr_ops expr_ct = {
+	"ct", sizeof(struct ct), NFTA_CT_SREG, parse, evaluate, true, features};

@@ -12,18 +12,26 @@ struct flow_offload {
 	uint32_t flowtable;
 };
 
+/* What is at work here is the place: nft_flow_offload_validate, forward chains only. */
+static const struct nft_feature features[] = {
+	NFT_HAS("flow add @FLOWTABLE", 0, .hooks = 1 << HOOK_FORWARD,
+		.note = "a permission: the connection may go to the NIC (doc/differences.md)"),
+	NFT_END,
+};
+
 static int
 parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx)
 {
 	struct flow_offload *flow = (struct flow_offload *)expr;
+	const struct nft_feature *row;
 	char name[NFT_NAME_MAXLEN];
 	int rc = attr_string(attrs[NFTA_FLOW_TABLE_NAME], ctx, name, sizeof(name));
 
 	if (rc != 0)
 		return rc;
-	/* nft_flow_offload_validate: forward chains only. */
-	if (ctx->hooks & ~(1U << HOOK_FORWARD))
-		return attr_refuse(ctx, NULL, -EOPNOTSUPP);
+	rc = expr_feature(features, 0, false, ctx, NULL, &row);
+	if (rc != 0)
+		return rc;
 	rc = ctx->object(ctx->owner, name, NFT_OBJECT_UNSPEC, &flow->flowtable);
 	return rc == 0 ? 0 : attr_refuse(ctx, attrs[NFTA_FLOW_TABLE_NAME], rc);
 }
@@ -42,5 +50,5 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 		eval->trail->permit = true;
 }
 
-const struct expr_ops expr_flow_offload = {
-	"flow_offload", sizeof(struct flow_offload), NFTA_FLOW_MAX, parse, evaluate, true};
+const struct expr_ops expr_flow_offload = {"flow_offload", sizeof(struct flow_offload),
+	NFTA_FLOW_MAX, parse, evaluate, true, features};

@@ -61,5 +61,5 @@ immediate_writes(const struct expr *expr)
 	return i->is_verdict ? 0 : words_of(i->reg, i->len);
 }
 
-const struct expr_ops expr_immediate = {
-	"immediate", sizeof(struct immediate), NFTA_IMMEDIATE_MAX, parse, evaluate, false};
+const struct expr_ops expr_immediate = {"immediate", sizeof(struct immediate), NFTA_IMMEDIATE_MAX,
+	parse, evaluate, false, expr_verdicts};

@@ -22,6 +22,14 @@ struct limit {
 	uint64_t cost_ns; /* of a packet, where packets are limited */
 };
 
+static const struct nft_feature features[] = {
+	NFT_HAS("limit rate N/UNIT", NFT_LIMIT_PKTS,
+		.note = "also `over`, `burst`; one for all workers"),
+	NFT_HAS("limit rate N bytes/UNIT", NFT_LIMIT_PKT_BYTES,
+		.note = "also `over`, `burst`; one for all workers"),
+	NFT_END,
+};
+
 /* nft_limit_init: what overflows is refused. */
 static int
 sizes(struct limit *l, uint64_t unit, uint64_t burst, const struct nlattr *const *attrs,
@@ -51,6 +59,7 @@ static int
 parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx)
 {
 	struct limit *l = (struct limit *)expr;
+	const struct nft_feature *row;
 	uint32_t burst, type, flags;
 	uint64_t unit;
 	int rc = attr_u64(attrs[NFTA_LIMIT_RATE], ctx, &l->rate);
@@ -61,8 +70,8 @@ parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx
 		rc = attr_u32_or(attrs[NFTA_LIMIT_BURST], ctx, 0, &burst);
 	if (rc == 0)
 		rc = attr_u32_or(attrs[NFTA_LIMIT_TYPE], ctx, NFT_LIMIT_PKTS, &type);
-	if (rc == 0 && type > NFT_LIMIT_PKT_BYTES)
-		rc = attr_refuse(ctx, attrs[NFTA_LIMIT_TYPE], -EOPNOTSUPP);
+	if (rc == 0)
+		rc = expr_feature(features, type, false, ctx, attrs[NFTA_LIMIT_TYPE], &row);
 	if (rc == 0)
 		rc = attr_u32_or(attrs[NFTA_LIMIT_FLAGS], ctx, 0, &flags);
 	if (rc == 0 && (flags & ~(uint32_t)NFT_LIMIT_F_INV))
@@ -105,4 +114,4 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 }
 
 const struct expr_ops expr_limit = {
-	"limit", sizeof(struct limit), NFTA_LIMIT_FLAGS, parse, evaluate, false};
+	"limit", sizeof(struct limit), NFTA_LIMIT_FLAGS, parse, evaluate, false, features};

@@ -12,15 +12,26 @@ struct log {
 	char prefix[128]; /* NF_LOG_PREFIXLEN */
 };
 
+/* By attribute. Groups, snap lengths and thresholds are nfnetlink_log's. */
+static const struct nft_feature features[] = {
+	NFT_HAS("log prefix TEXT", NFTA_LOG_PREFIX,
+		.note = "to the event stream, not to a kernel's log"),
+	NFT_HAS("log level LEVEL", NFTA_LOG_LEVEL, .note = "a field of the event; so is `audit`"),
+	NFT_HAS_NOT("log group N", NFTA_LOG_GROUP, "not built yet"),
+	NFT_HAS_NOT("log snaplen N", NFTA_LOG_SNAPLEN, "not built yet"),
+	NFT_HAS_NOT("log queue-threshold N", NFTA_LOG_QTHRESHOLD, "not built yet"),
+	NFT_HAS_NOT("log flags FLAGS", NFTA_LOG_FLAGS, "an event has no such fields yet"),
+	NFT_END,
+};
+
 static int
 parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx)
 {
 	struct log *log = (struct log *)expr;
 	int rc = attr_u32_or(attrs[NFTA_LOG_LEVEL], ctx, 4, &log->level);
 
-	/* Groups, snap lengths and thresholds are nfnetlink_log's: not built yet. */
-	if (attrs[NFTA_LOG_GROUP] != NULL)
-		return attr_refuse(ctx, attrs[NFTA_LOG_GROUP], -EOPNOTSUPP);
+	if (rc == 0)
+		rc = expr_attributes(features, attrs, NFTA_LOG_MAX, ctx);
 	if (rc == 0 && log->level > NFT_LOGLEVEL_MAX)
 		rc = attr_refuse(ctx, attrs[NFTA_LOG_LEVEL], -EINVAL);
 	if (rc == 0 && attrs[NFTA_LOG_PREFIX] != NULL)
@@ -37,4 +48,5 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 	eval->env->log(eval->pkt, log->prefix, log->level);
 }
 
-const struct expr_ops expr_log = {"log", sizeof(struct log), NFTA_LOG_MAX, parse, evaluate, false};
+const struct expr_ops expr_log = {
+	"log", sizeof(struct log), NFTA_LOG_MAX, parse, evaluate, false, features};

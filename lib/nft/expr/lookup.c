@@ -19,6 +19,13 @@ struct lookup {
 	bool verdict;
 };
 
+/* By the attribute that asks for it; without a destination it is a test. */
+static const struct nft_feature features[] = {
+	NFT_HAS("in a set", NFTA_LOOKUP_SET, .note = "named or `{ … }`, also `!=`"),
+	NFT_HAS("map, vmap", NFTA_LOOKUP_DREG, .note = "a miss of a vmap goes on to the next rule"),
+	NFT_END,
+};
+
 static int
 parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx)
 {
@@ -80,4 +87,4 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 }
 
 const struct expr_ops expr_lookup = {
-	"lookup", sizeof(struct lookup), NFTA_LOOKUP_FLAGS, parse, evaluate, false};
+	"lookup", sizeof(struct lookup), NFTA_LOOKUP_FLAGS, parse, evaluate, false, features};

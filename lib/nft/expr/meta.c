@@ -17,37 +17,78 @@ struct meta {
 	struct expr head;
 	uint8_t key; /* enum nft_meta_keys */
 	uint8_t reg;
+	uint8_t len;
 	bool set;
 };
 
-/* The keys that can be read: their bytes; 0: not built. */
-static const uint8_t load_len[] = {
-	[NFT_META_LEN] = 4,
-	[NFT_META_PROTOCOL] = 2,
-	[NFT_META_PRIORITY] = 4,
-	[NFT_META_MARK] = 4,
-	[NFT_META_IIF] = 4,
-	[NFT_META_OIF] = 4,
-	[NFT_META_IIFNAME] = IFNAMSIZ,
-	[NFT_META_OIFNAME] = IFNAMSIZ,
-	[NFT_META_IIFTYPE] = 2,
-	[NFT_META_OIFTYPE] = 2,
-	[NFT_META_NFPROTO] = 1,
-	[NFT_META_L4PROTO] = 1,
-	[NFT_META_PKTTYPE] = 1,
-};
+/* Where there is no ingress interface, and where there is no egress interface yet. */
+#define NO_IN  (1 << HOOK_OUTPUT)
+#define NO_OUT (1 << HOOK_PREROUTING | 1 << HOOK_INPUT)
+#define ALL    ((1 << HOOK_COUNT) - 1)
 
-/* The keys that can be set. */
-static bool
-settable(uint32_t key)
-{
-	return key == NFT_META_MARK || key == NFT_META_PRIORITY || key == NFT_META_NFTRACE;
-}
+#define NOT_YET	  "not built yet"
+#define NO_SOCKET "a packet has no socket here yet"
+#define NO_BRIDGE "families bridge and netdev only"
+
+/* The keys: those that can be read, then those that can be set. */
+static const struct nft_feature features[] = {
+	NFT_HAS("meta length", NFT_META_LEN, .len = 4),
+	NFT_HAS("meta protocol", NFT_META_PROTOCOL, .len = 2),
+	NFT_HAS_NOT("meta priority", NFT_META_PRIORITY,
+		"Linux takes it from the TOS of what it forwards: not built yet"),
+	NFT_HAS("meta mark", NFT_META_MARK, .len = 4),
+	NFT_HAS("meta iif", NFT_META_IIF, .len = 4, .constant = NO_IN,
+		.note = "`lo` is 1, then the ports; 0 without one"),
+	NFT_HAS("meta oif", NFT_META_OIF, .len = 4, .constant = NO_OUT,
+		.note = "`lo` is 1, then the ports; 0 without one"),
+	NFT_HAS("meta iifname", NFT_META_IIFNAME, .len = IFNAMSIZ, .constant = NO_IN,
+		.note = "empty without one"),
+	NFT_HAS("meta oifname", NFT_META_OIFNAME, .len = IFNAMSIZ, .constant = NO_OUT,
+		.note = "empty without one"),
+	NFT_HAS("meta iiftype", NFT_META_IIFTYPE, .len = 2, .constant = ALL,
+		.note = "every port is `ether`; no match without one"),
+	NFT_HAS("meta oiftype", NFT_META_OIFTYPE, .len = 2, .constant = ALL,
+		.note = "every port is `ether`; no match without one"),
+	NFT_HAS("meta nfproto", NFT_META_NFPROTO, .len = 1),
+	NFT_HAS("meta l4proto", NFT_META_L4PROTO, .len = 1),
+	NFT_HAS("meta pkttype", NFT_META_PKTTYPE, .len = 1),
+	NFT_HAS_NOT("meta skuid", NFT_META_SKUID, NO_SOCKET),
+	NFT_HAS_NOT("meta skgid", NFT_META_SKGID, NO_SOCKET),
+	NFT_HAS_NOT("meta cgroup", NFT_META_CGROUP, NO_SOCKET),
+	NFT_HAS_NOT("meta nftrace", NFT_META_NFTRACE, NOT_YET),
+	NFT_HAS_NOT("meta rtclassid", NFT_META_RTCLASSID, NOT_YET),
+	NFT_HAS_NOT("meta secmark", NFT_META_SECMARK, "there is no security module"),
+	NFT_HAS_NOT("meta ibrname", NFT_META_BRI_IIFNAME, NO_BRIDGE),
+	NFT_HAS_NOT("meta obrname", NFT_META_BRI_OIFNAME, NO_BRIDGE),
+	NFT_HAS_NOT("meta ibrpvid", NFT_META_BRI_IIFPVID, NO_BRIDGE),
+	NFT_HAS_NOT("meta ibrvproto", NFT_META_BRI_IIFVPROTO, NO_BRIDGE),
+	NFT_HAS_NOT("meta cpu", NFT_META_CPU, NOT_YET),
+	NFT_HAS_NOT("meta iifgroup", NFT_META_IIFGROUP, NOT_YET),
+	NFT_HAS_NOT("meta oifgroup", NFT_META_OIFGROUP, NOT_YET),
+	NFT_HAS_NOT("meta random", NFT_META_PRANDOM, NOT_YET),
+	NFT_HAS_NOT("meta ipsec", NFT_META_SECPATH, NOT_YET),
+	NFT_HAS_NOT("meta iifkind", NFT_META_IIFKIND, NOT_YET),
+	NFT_HAS_NOT("meta oifkind", NFT_META_OIFKIND, NOT_YET),
+	NFT_HAS_NOT("meta time", NFT_META_TIME_NS, NOT_YET),
+	NFT_HAS_NOT("meta day", NFT_META_TIME_DAY, NOT_YET),
+	NFT_HAS_NOT("meta hour", NFT_META_TIME_HOUR, NOT_YET),
+	NFT_HAS_NOT("meta sdif", NFT_META_SDIF, NOT_YET),
+	NFT_HAS_NOT("meta sdifname", NFT_META_SDIFNAME, NOT_YET),
+	NFT_HAS("meta mark set", NFT_META_MARK, .set = true, .len = 4),
+	NFT_HAS("meta priority set", NFT_META_PRIORITY, .set = true, .len = 4),
+	NFT_HAS_NOT(
+		"meta nftrace set", NFT_META_NFTRACE, "no trace events are sent yet", .set = true),
+	NFT_HAS_NOT("meta pkttype set", NFT_META_PKTTYPE, NOT_YET, .set = true),
+	NFT_HAS_NOT(
+		"meta secmark set", NFT_META_SECMARK, "there is no security module", .set = true),
+	NFT_END,
+};
 
 static int
 parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx)
 {
 	struct meta *meta = (struct meta *)expr;
+	const struct nft_feature *row;
 	uint32_t key;
 	int rc = attr_u32(attrs[NFTA_META_KEY], ctx, &key);
 
@@ -56,13 +97,13 @@ parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx
 	meta->set = attrs[NFTA_META_SREG] != NULL;
 	if (meta->set && attrs[NFTA_META_DREG] != NULL)
 		return attr_refuse(ctx, attrs[NFTA_META_SREG], -EINVAL);
-	if (meta->set ? !settable(key) : key >= sizeof(load_len) || load_len[key] == 0)
-		return attr_refuse(ctx, attrs[NFTA_META_KEY], -EOPNOTSUPP);
+	rc = expr_feature(features, key, meta->set, ctx, attrs[NFTA_META_KEY], &row);
+	if (rc != 0)
+		return rc;
 	meta->key = (uint8_t)key;
-	if (meta->set)
-		return attr_reg(
-			attrs[NFTA_META_SREG], ctx, key == NFT_META_NFTRACE ? 1 : 4, &meta->reg);
-	return attr_reg(attrs[NFTA_META_DREG], ctx, load_len[key], &meta->reg);
+	meta->len = row->len;
+	return attr_reg(
+		attrs[meta->set ? NFTA_META_SREG : NFTA_META_DREG], ctx, meta->len, &meta->reg);
 }
 
 static void
@@ -70,16 +111,11 @@ set(const struct meta *meta, struct nft_eval *eval)
 {
 	uint32_t value = eval->regs.word[meta->reg];
 
-	nft_test(eval, meta->reg, meta->key == NFT_META_NFTRACE ? 1 : 4);
-	switch (meta->key) {
-	case NFT_META_MARK: eval->pkt->mark = value; break;
-	case NFT_META_PRIORITY: eval->pkt->priority = value; break;
-	default:
-		eval->pkt->flags &= ~(uint32_t)PKT_NFTRACE;
-		if ((value & 0xff) != 0)
-			eval->pkt->flags |= PKT_NFTRACE;
-		break;
-	}
+	nft_test(eval, meta->reg, meta->len);
+	if (meta->key == NFT_META_MARK)
+		eval->pkt->mark = value;
+	else
+		eval->pkt->priority = value;
 }
 
 /* An interface's name, all zeroes without one. */
@@ -122,7 +158,7 @@ load(const struct meta *meta, struct nft_eval *eval)
 	const struct pkt *pkt = eval->pkt;
 	bool ipv6 = (pkt->flags & PKT_IPV6) != 0;
 
-	nft_mark(eval, meta->reg, load_len[meta->key], 0);
+	nft_mark(eval, meta->reg, meta->len, 0);
 	switch (meta->key) {
 	case NFT_META_LEN:
 		nft_store(eval, meta->reg, pkt->ip_len);
@@ -132,7 +168,6 @@ load(const struct meta *meta, struct nft_eval *eval)
 		nft_store(eval, meta->reg,
 			rte_cpu_to_be_16(ipv6 ? RTE_ETHER_TYPE_IPV6 : RTE_ETHER_TYPE_IPV4));
 		break;
-	case NFT_META_PRIORITY: nft_store(eval, meta->reg, pkt->priority); break;
 	case NFT_META_MARK: nft_store(eval, meta->reg, pkt->mark); break;
 	case NFT_META_IIF: nft_store(eval, meta->reg, index_of(eval, pkt->in_port)); break;
 	case NFT_META_OIF: nft_store(eval, meta->reg, index_of(eval, out_port(pkt))); break;
@@ -173,7 +208,7 @@ meta_load(const struct expr *expr, struct match_key *key, uint8_t *reg)
 	if (meta->set)
 		return false;
 	*reg = meta->reg;
-	*key = (struct match_key){.len = load_len[meta->key]};
+	*key = (struct match_key){.len = meta->len};
 	switch (meta->key) {
 	case NFT_META_IIFNAME: key->from = FROM_IN_NAME; return true;
 	case NFT_META_OIFNAME: key->from = FROM_OUT_NAME; return true;
@@ -189,8 +224,8 @@ meta_writes(const struct expr *expr)
 {
 	const struct meta *meta = (const struct meta *)expr;
 
-	return meta->set ? 0 : words_of(meta->reg, load_len[meta->key]);
+	return meta->set ? 0 : words_of(meta->reg, meta->len);
 }
 
 const struct expr_ops expr_meta = {
-	"meta", sizeof(struct meta), NFTA_META_MAX, parse, evaluate, false};
+	"meta", sizeof(struct meta), NFTA_META_MAX, parse, evaluate, false, features};

@@ -53,35 +53,41 @@ parse_ports(struct nat *nat, const struct nlattr *min, const struct nlattr *max,
 	return rc;
 }
 
-/* Whether the chain may bind this end: its type, and its hooks. */
-static int
-allowed(struct expr_ctx *ctx, uint32_t hooks)
-{
-	if ((ctx->chain_type & ~(uint32_t)NFT_KIND_NAT) || (ctx->hooks & ~hooks))
-		return attr_refuse(ctx, NULL, -EOPNOTSUPP);
-	return 0;
-}
+#define SRC_HOOKS (1 << HOOK_POSTROUTING | 1 << HOOK_INPUT)
+#define DST_HOOKS (1 << HOOK_PREROUTING | 1 << HOOK_OUTPUT)
 
-#define SRC_HOOKS (1U << HOOK_POSTROUTING | 1U << HOOK_INPUT)
-#define DST_HOOKS (1U << HOOK_PREROUTING | 1U << HOOK_OUTPUT)
+/* Which chains may bind which end (nft_nat_validate and its like). */
+static const struct nft_feature nat_features[] = {
+	NFT_HAS("snat to", NFT_NAT_SNAT, .hooks = SRC_HOOKS, .kinds = NFT_KIND_NAT),
+	NFT_HAS("dnat to", NFT_NAT_DNAT, .hooks = DST_HOOKS, .kinds = NFT_KIND_NAT),
+	NFT_HAS_NOT("snat, dnat prefix to", 0, "not built yet", .text = true),
+	NFT_END,
+};
+static const struct nft_feature masq_features[] = {
+	NFT_HAS("masquerade", 0, .hooks = 1 << HOOK_POSTROUTING, .kinds = NFT_KIND_NAT),
+	NFT_END,
+};
+static const struct nft_feature redir_features[] = {
+	NFT_HAS("redirect", 0, .hooks = DST_HOOKS, .kinds = NFT_KIND_NAT),
+	NFT_END,
+};
 
 static int
 parse_nat(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx)
 {
 	struct nat *nat = (struct nat *)expr;
+	const struct nft_feature *row;
 	uint32_t type, family = 0;
 	int rc = attr_u32(attrs[NFTA_NAT_TYPE], ctx, &type);
 
-	if (rc == 0 && type > NFT_NAT_DNAT)
-		rc = attr_refuse(ctx, attrs[NFTA_NAT_TYPE], -EOPNOTSUPP);
+	if (rc == 0)
+		rc = expr_feature(nat_features, type, false, ctx, attrs[NFTA_NAT_TYPE], &row);
 	if (rc == 0)
 		rc = attr_u32(attrs[NFTA_NAT_FAMILY], ctx, &family);
 	if (rc == 0 && family != NFPROTO_IPV4 && family != NFPROTO_IPV6)
 		rc = attr_refuse(ctx, attrs[NFTA_NAT_FAMILY], -EAFNOSUPPORT);
 	if (rc == 0 && ctx->family != NFPROTO_INET && family != ctx->family)
 		rc = attr_refuse(ctx, attrs[NFTA_NAT_FAMILY], -EOPNOTSUPP);
-	if (rc == 0)
-		rc = allowed(ctx, type == NFT_NAT_SNAT ? SRC_HOOKS : DST_HOOKS);
 	if (rc != 0)
 		return rc;
 	nat->manip = type == NFT_NAT_SNAT ? NAT_MANIP_SRC : NAT_MANIP_DST;
@@ -102,7 +108,8 @@ static int
 parse_masq(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx)
 {
 	struct nat *nat = (struct nat *)expr;
-	int rc = allowed(ctx, 1U << HOOK_POSTROUTING);
+	const struct nft_feature *row;
+	int rc = expr_feature(masq_features, 0, false, ctx, NULL, &row);
 
 	nat->manip = NAT_MANIP_SRC;
 	return rc != 0 ? rc
@@ -114,7 +121,8 @@ static int
 parse_redir(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx)
 {
 	struct nat *nat = (struct nat *)expr;
-	int rc = allowed(ctx, DST_HOOKS);
+	const struct nft_feature *row;
+	int rc = expr_feature(redir_features, 0, false, ctx, NULL, &row);
 
 	nat->manip = NAT_MANIP_DST;
 	return rc != 0 ? rc
@@ -195,8 +203,8 @@ evaluate_redir(const struct expr *expr, struct nft_eval *eval)
 }
 
 const struct expr_ops expr_nat = {
-	"nat", sizeof(struct nat), NFTA_NAT_MAX, parse_nat, evaluate_nat, true};
+	"nat", sizeof(struct nat), NFTA_NAT_MAX, parse_nat, evaluate_nat, true, nat_features};
 const struct expr_ops expr_masq = {
-	"masq", sizeof(struct nat), NFTA_MASQ_MAX, parse_masq, evaluate_masq, true};
-const struct expr_ops expr_redir = {
-	"redir", sizeof(struct nat), NFTA_REDIR_MAX, parse_redir, evaluate_redir, true};
+	"masq", sizeof(struct nat), NFTA_MASQ_MAX, parse_masq, evaluate_masq, true, masq_features};
+const struct expr_ops expr_redir = {"redir", sizeof(struct nat), NFTA_REDIR_MAX, parse_redir,
+	evaluate_redir, true, redir_features};

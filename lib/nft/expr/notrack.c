@@ -4,6 +4,11 @@
  */
 #include "expr_rows.h"
 
+static const struct nft_feature features[] = {
+	NFT_HAS("notrack", 0, .text = true),
+	NFT_END,
+};
+
 static int
 parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx)
 {
@@ -20,4 +25,5 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 	eval->env->ct->notrack(eval->pkt);
 }
 
-const struct expr_ops expr_notrack = {"notrack", sizeof(struct expr), 0, parse, evaluate, false};
+const struct expr_ops expr_notrack = {
+	"notrack", sizeof(struct expr), 0, parse, evaluate, false, features};

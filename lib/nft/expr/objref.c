@@ -12,19 +12,25 @@ struct objref {
 	uint32_t state;
 };
 
+/* By attribute; the types are nft_objects'. */
+static const struct nft_feature features[] = {
+	NFT_HAS("counter name NAME", NFTA_OBJREF_IMM_NAME),
+	NFT_HAS_NOT(
+		"OBJECT name KEY map { … }", NFTA_OBJREF_SET_SREG, "object maps are not built yet"),
+	NFT_END,
+};
+
 static int
 parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx)
 {
 	struct objref *ref = (struct objref *)expr;
 	char name[NFT_OBJ_MAXNAMELEN];
 	uint32_t type;
-	int rc;
+	int rc = expr_attributes(features, attrs, NFTA_OBJREF_SET_ID, ctx);
 
-	/* Object maps are not built yet. */
-	if (attrs[NFTA_OBJREF_SET_SREG] != NULL)
-		return attr_refuse(ctx, attrs[NFTA_OBJREF_SET_SREG], -EOPNOTSUPP);
-	rc = attr_u32(attrs[NFTA_OBJREF_IMM_TYPE], ctx, &type);
-	if (rc == 0 && type != NFT_OBJECT_COUNTER)
+	if (rc == 0)
+		rc = attr_u32(attrs[NFTA_OBJREF_IMM_TYPE], ctx, &type);
+	if (rc == 0 && !nft_feature_built(nft_objects, type))
 		rc = attr_refuse(ctx, attrs[NFTA_OBJREF_IMM_TYPE], -EOPNOTSUPP);
 	if (rc == 0)
 		rc = attr_string(attrs[NFTA_OBJREF_IMM_NAME], ctx, name, sizeof(name));
@@ -46,4 +52,4 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 }
 
 const struct expr_ops expr_objref = {
-	"objref", sizeof(struct objref), NFTA_OBJREF_SET_ID, parse, evaluate, false};
+	"objref", sizeof(struct objref), NFTA_OBJREF_SET_ID, parse, evaluate, false, features};

@@ -17,10 +17,24 @@ struct payload {
 	bool fast; /* NFT_PAYLOAD_FAST: 1, 2 or 4 aligned bytes above layer 2 */
 };
 
+/* By base. */
+static const struct nft_feature features[] = {
+	NFT_HAS("ether, vlan, @ll", NFT_PAYLOAD_LL_HEADER,
+		.note = "the frame as it came; a packet that the router makes has none: no match"),
+	NFT_HAS("ip, ip6, @nh", NFT_PAYLOAD_NETWORK_HEADER),
+	NFT_HAS("tcp, udp, udplite, sctp, dccp, th, icmp, icmpv6, igmp, esp, ah, comp, @th",
+		NFT_PAYLOAD_TRANSPORT_HEADER),
+	NFT_HAS_NOT("@ih", NFT_PAYLOAD_INNER_HEADER, "not built yet"),
+	NFT_HAS_NOT("any of them set to a value", 0, "writing to the packet is not built yet",
+		.text = true),
+	NFT_END,
+};
+
 static int
 parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx)
 {
 	struct payload *p = (struct payload *)expr;
+	const struct nft_feature *row;
 	uint32_t base, offset, len;
 	int rc;
 
@@ -28,8 +42,8 @@ parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx
 	if (attrs[NFTA_PAYLOAD_SREG] != NULL)
 		return attr_refuse(ctx, attrs[NFTA_PAYLOAD_SREG], -EOPNOTSUPP);
 	rc = attr_u32(attrs[NFTA_PAYLOAD_BASE], ctx, &base);
-	if (rc == 0 && base > NFT_PAYLOAD_TRANSPORT_HEADER)
-		rc = attr_refuse(ctx, attrs[NFTA_PAYLOAD_BASE], -EOPNOTSUPP);
+	if (rc == 0)
+		rc = expr_feature(features, base, false, ctx, attrs[NFTA_PAYLOAD_BASE], &row);
 	if (rc == 0)
 		rc = attr_u32(attrs[NFTA_PAYLOAD_OFFSET], ctx, &offset);
 	if (rc == 0 && offset > UINT8_MAX)
@@ -183,5 +197,5 @@ payload_writes(const struct expr *expr)
 	return words_of(p->reg, p->len);
 }
 
-const struct expr_ops expr_payload = {
-	"payload", sizeof(struct payload), NFTA_PAYLOAD_CSUM_FLAGS, parse, evaluate, false};
+const struct expr_ops expr_payload = {"payload", sizeof(struct payload), NFTA_PAYLOAD_CSUM_FLAGS,
+	parse, evaluate, false, features};

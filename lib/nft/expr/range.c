@@ -16,6 +16,12 @@ struct range {
 	uint8_t to[NFT_DATA_MAX];
 };
 
+static const struct nft_feature features[] = {
+	NFT_HAS("A-B", NFT_RANGE_EQ),
+	NFT_HAS("!= A-B", NFT_RANGE_NEQ),
+	NFT_END,
+};
+
 static int
 parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx)
 {
@@ -31,7 +37,7 @@ parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx
 		rc = attr_reg(attrs[NFTA_RANGE_SREG], ctx, from_len, &range->reg);
 	if (rc == 0)
 		rc = attr_u32(attrs[NFTA_RANGE_OP], ctx, &op);
-	if (rc == 0 && op > NFT_RANGE_NEQ)
+	if (rc == 0 && !nft_feature_built(features, op))
 		rc = attr_refuse(ctx, attrs[NFTA_RANGE_OP], -EINVAL);
 	if (rc != 0)
 		return rc;
@@ -54,4 +60,4 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 }
 
 const struct expr_ops expr_range = {
-	"range", sizeof(struct range), NFTA_RANGE_MAX, parse, evaluate, false};
+	"range", sizeof(struct range), NFTA_RANGE_MAX, parse, evaluate, false, features};

@@ -22,20 +22,31 @@ static const uint8_t icmpx[][2] = {
 	[NFT_REJECT_ICMPX_ADMIN_PROHIBITED] = {ICMP_PKT_FILTERED, ICMP6_DST_UNREACH_ADMIN},
 };
 
+/* nft_reject_validate: not in postrouting, where nobody could be told. */
+#define HOOKS (1 << HOOK_PREROUTING | 1 << HOOK_INPUT | 1 << HOOK_FORWARD | 1 << HOOK_OUTPUT)
+
+static const struct nft_feature features[] = {
+	NFT_HAS("reject with icmp, icmpv6 CODE", NFT_REJECT_ICMP_UNREACH, .hooks = HOOKS),
+	NFT_HAS("reject with tcp reset", NFT_REJECT_TCP_RST, .hooks = HOOKS),
+	NFT_HAS("reject with icmpx CODE", NFT_REJECT_ICMPX_UNREACH, .families = NFT_ON_INET,
+		.hooks = HOOKS),
+	NFT_END,
+};
+
 static int
 parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx)
 {
 	struct reject *r = (struct reject *)expr;
+	const struct nft_feature *row;
 	uint32_t type;
 	int rc = attr_u32(attrs[NFTA_REJECT_TYPE], ctx, &type);
 
+	if (rc == 0 && type > NFT_REJECT_ICMPX_UNREACH)
+		rc = attr_refuse(ctx, attrs[NFTA_REJECT_TYPE], -EINVAL);
+	if (rc == 0)
+		rc = expr_feature(features, type, false, ctx, attrs[NFTA_REJECT_TYPE], &row);
 	if (rc != 0)
 		return rc;
-	if (ctx->hooks & (1U << HOOK_POSTROUTING))
-		return attr_refuse(ctx, NULL, -EOPNOTSUPP);
-	if (type > NFT_REJECT_ICMPX_UNREACH ||
-		(type == NFT_REJECT_ICMPX_UNREACH && ctx->family != NFPROTO_INET))
-		return attr_refuse(ctx, attrs[NFTA_REJECT_TYPE], -EINVAL);
 	r->type = (uint8_t)type;
 	if (type == NFT_REJECT_TCP_RST)
 		return 0;
@@ -62,4 +73,4 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 }
 
 const struct expr_ops expr_reject = {
-	"reject", sizeof(struct reject), NFTA_REJECT_MAX, parse, evaluate, false};
+	"reject", sizeof(struct reject), NFTA_REJECT_MAX, parse, evaluate, false, features};
