@@ -211,6 +211,23 @@ run_end(const struct nft_fast *fast, uint32_t first, const struct match_key *key
 	return last;
 }
 
+/* The value that every rule of a run wants of a key of one byte, or 0. */
+static uint8_t
+common(const struct nft_fast *fast, uint32_t first, uint32_t last, enum match_from from)
+{
+	const struct match_key key = {.from = (uint8_t)from, .len = 1, .mask = {0xff, 0}};
+	uint8_t value = 0;
+
+	for (uint32_t rule = first; rule < last; rule++) {
+		const struct match *m = equal_of(fast, rule, &key);
+
+		if (m == NULL || (rule != first && (uint8_t)m->value[0] != value))
+			return 0;
+		value = (uint8_t)m->value[0];
+	}
+	return value;
+}
+
 static int
 make_run(struct nft_fast *fast, const struct match_key *key, uint32_t first, uint32_t last)
 {
@@ -224,6 +241,8 @@ make_run(struct nft_fast *fast, const struct match_key *key, uint32_t first, uin
 		size *= 2;
 	run = &all[fast->run_count];
 	*run = (struct run){.key = *key, .first = first, .last = last, .mask = size - 1};
+	run->nfproto = common(fast, first, last, FROM_NFPROTO);
+	run->l4proto = common(fast, first, last, FROM_L4PROTO);
 	run->heads = malloc(size * sizeof(*run->heads));
 	run->entries = calloc(last - first, sizeof(*run->entries));
 	fast->run_count++;

@@ -60,6 +60,8 @@ struct run_entry {
 struct run {
 	struct match_key key;
 	uint32_t first, last;
+	/* What all its rules ask for: nobody else is led into it. 0: nothing. */
+	uint8_t nfproto, l4proto;
 	uint32_t mask;
 	uint32_t *heads;
 	struct run_entry *entries;

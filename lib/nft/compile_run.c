@@ -92,9 +92,20 @@ match(const struct match *m, struct nft_eval *eval)
 static uint32_t
 enter_run(const struct run *run, struct nft_eval *eval, uint32_t rule)
 {
+	const struct pkt *pkt = eval->pkt;
+	bool ipv6 = (pkt->flags & PKT_IPV6) != 0;
 	uint64_t value[2];
 	uint32_t at;
 
+	if ((run->nfproto != 0 && run->nfproto != (ipv6 ? NFPROTO_IPV6 : NFPROTO_IPV4)) ||
+		(run->l4proto != 0 && run->l4proto != pkt->l4_proto))
+		return run->last;
+	/* Bytes that the rules may never come to ask for must not bind the walk to its packet. */
+	if (eval->trail != NULL &&
+		(run->key.unsafe[ipv6] != 0 ||
+			(run->key.from == FROM_TRANSPORT && pkt->l4_proto != IPPROTO_TCP &&
+				pkt->l4_proto != IPPROTO_UDP)))
+		return rule;
 	if (!match_read(&run->key, eval, value))
 		return run->last;
 	at = run->heads[((value[0] ^ value[1]) * 0x9e3779b97f4a7c15ULL >> 32) & run->mask];

@@ -51,6 +51,12 @@ dp_path(void)
 	return path;
 }
 
+struct rte_mempool *
+dp_pool(void)
+{
+	return pool;
+}
+
 struct worker *
 dp_worker(unsigned int worker)
 {

@@ -78,6 +78,7 @@ void dp_stop(void);
 void dp_forward_to(const char *address);
 
 struct path *dp_path(void);
+struct rte_mempool *dp_pool(void);
 struct worker *dp_worker(unsigned int worker);
 
 /* Put a frame on a port's wire. */

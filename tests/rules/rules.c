@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "daemon.h"
+#include "rules_live.h"
+#include "ruleset.h"
 
 struct rules {
 	struct daemon daemon;
@@ -122,6 +124,18 @@ rules_load(struct rules *r, void (*meanwhile)(void *arg), void *arg, const char 
 	if (f == NULL || fputs(text, f) < 0 || fclose(f) != 0)
 		die("the rules cannot be written");
 	return rules_nft(r, meanwhile, arg, "-f", path, NULL, out, out_size);
+}
+
+const struct nft_base *
+rules_forward(const struct rules *r)
+{
+	const struct hook_list *list = &r->daemon.ruleset->current->hooks.lists[0][HOOK_FORWARD];
+
+	for (unsigned int i = 0; i < list->count; i++)
+		if (list->entries[i].kind == HOOK_CHAIN)
+			return list->entries[i].chain;
+	die("no chain of hook forward");
+	return NULL;
 }
 
 void
