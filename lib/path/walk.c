@@ -7,7 +7,10 @@
 #include "worker.h"
 
 #include <rte_ether.h>
+#include <rte_tcp.h>
+#include <rte_udp.h>
 
+#include "checksum.h"
 #include "home.h"
 
 /* Packets that are parsed before the first of them is walked, so that their cache misses overlap.
@@ -135,6 +138,37 @@ martian6(struct pkt *pkt)
 	return type != ROUTE_NONE;
 }
 
+/*
+ * What the far end of a virtual link left to hardware that is not there: a frame
+ * longer than any on the wire (a driver may have cut it), or a checksum that
+ * holds the pseudo header's sum only.
+ */
+static bool
+left_to_hardware(struct worker *w, const struct rte_mbuf *m, struct pkt *pkt, bool parsed)
+{
+	uint16_t mtu = w->path->config.ports[m->port].mtu, sum;
+	uint32_t len;
+
+	/* As is_skb_forwardable: a tag's length is forgiven. */
+	if (m->pkt_len > RTE_ETHER_HDR_LEN + (uint32_t)mtu + RTE_VLAN_HLEN) {
+		pkt->drop = DROP_OVERSIZE;
+		return true;
+	}
+	if (!parsed || !(pkt->flags & PKT_L4_BAD) || !(pkt->flags & PKT_L4) ||
+		(pkt->l4_proto != IPPROTO_TCP && pkt->l4_proto != IPPROTO_UDP))
+		return false;
+	memcpy(&sum,
+		(const uint8_t *)pkt_l4(pkt) +
+			(pkt->l4_proto == IPPROTO_TCP ? offsetof(struct rte_tcp_hdr, cksum)
+						      : offsetof(struct rte_udp_hdr, dgram_cksum)),
+		sizeof(sum));
+	len = (uint32_t)(pkt->ip_len + pkt->l2_len - pkt->l4_off);
+	if (sum != sum_fold(sum_pseudo(&pkt->tuple, len)))
+		return false;
+	pkt->drop = DROP_UNFINISHED_CHECKSUM;
+	return true;
+}
+
 /* Parse a frame into fresh metadata; false: dropped. */
 static bool
 walk_parse(struct worker *w, struct rte_mbuf *m)
@@ -151,7 +185,10 @@ walk_parse(struct worker *w, struct rte_mbuf *m)
 		.generation = w->hooks->generation,
 		.trail = &w->trail,
 	};
-	if (pkt_parse(m, pkt) != 0 || admit(w, m, pkt) != 0 || martian6(pkt)) {
+	bool parsed = pkt_parse(m, pkt) == 0;
+
+	if (left_to_hardware(w, m, pkt, parsed) || !parsed || admit(w, m, pkt) != 0 ||
+		martian6(pkt)) {
 		worker_drop(w, m, pkt->drop);
 		return false;
 	}

@@ -379,6 +379,8 @@ dp_start(const struct dp_setup *s)
 		struct path_port *p = &config.ports[port];
 
 		*p = (struct path_port){.used = true, .ethdev = wires[port].ethdev, .mtu = 1500};
+		if (setup.jumbo && port == LAN)
+			p->mtu = 9000;
 		port_mac(port, (uint8_t *)&p->mac);
 		for (unsigned int w = 0; w < setup.workers; w++) {
 			p->tx_owner[w] = setup.one_tx_queue ? 0 : (uint8_t)w;

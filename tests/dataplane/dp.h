@@ -43,6 +43,7 @@ struct dp_setup {
 	uint32_t max;	   /* conntrack.max; 0: 10,000 */
 	uint32_t start;	   /* connections with memory from the start; 0: 1,000 */
 	bool real_clock;
+	bool jumbo;   /* lan's port takes 9,000 bytes */
 	bool offload; /* each direction that settles is offered to the NIC */
 	bool reject;  /* port 81: TCP with a reset, else port unreachable */
 };
@@ -118,6 +119,7 @@ struct dp_packet {
 	bool bad_l4_sum;
 	bool bad_ip_sum;
 	bool no_udp_sum;
+	bool partial_sum; /* of the pseudo header only, as a sender with offloads leaves it */
 	bool wrong_mac;
 	const void *quote; /* ICMP errors: the packet from its IP header */
 	uint16_t quote_len;

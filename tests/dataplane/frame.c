@@ -72,6 +72,8 @@ build_l4(uint8_t *l4, const struct dp_packet *p, struct tuple *t, uint16_t len)
 		sum_bytes(p->proto == IPPROTO_ICMP ? 0 : sum_pseudo(t, len), l4, len));
 	if (p->proto == IPPROTO_UDP && sum == 0)
 		sum = 0xffff;
+	if (p->partial_sum)
+		sum = sum_fold(sum_pseudo(t, len));
 	if (p->bad_l4_sum)
 		sum ^= 0x5555;
 	memcpy(check, &sum, sizeof(sum));

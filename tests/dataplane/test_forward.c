@@ -66,6 +66,10 @@ test_drops(void)
 	dp_put(&p);
 	p = good, p.dst = "224.0.0.9";
 	dp_put(&p);
+	p = good, p.partial_sum = true;
+	dp_put(&p);
+	p = good, p.payload = 1490;
+	dp_put(&p);
 	p = good, p.fragment = 0x2000;
 	dp_put(&p);
 	dp_settle();
@@ -76,6 +80,8 @@ test_drops(void)
 	CU_ASSERT_EQUAL(dp_drops(DROP_LOCAL), 1);
 	CU_ASSERT_EQUAL(dp_drops(DROP_MARTIAN_SOURCE), 1);
 	CU_ASSERT_EQUAL(dp_drops(DROP_MULTICAST), 1);
+	CU_ASSERT_EQUAL(dp_drops(DROP_UNFINISHED_CHECKSUM), 1);
+	CU_ASSERT_EQUAL(dp_drops(DROP_OVERSIZE), 1);
 	CU_ASSERT_EQUAL(dp_drops(DROP_FRAGMENT), 1);
 	/* The one that met an unknown neighbour, and the one to the router, made connections. */
 	CU_ASSERT_EQUAL(dp_connections(), 2);
@@ -487,7 +493,7 @@ test_ipv6(void)
 	struct dp_frame frame;
 	struct dp_seen seen;
 
-	dp_start(&(struct dp_setup){0});
+	dp_start(&(struct dp_setup){.jumbo = true});
 	for (unsigned int i = 0; i < 4; i++) {
 		udp(LAN, "2001:db8:1::10", 1000, "2001:db8:2::10", 53);
 		dp_settle();
