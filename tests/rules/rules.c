@@ -47,7 +47,7 @@ rules_new(struct path *path, unsigned int workers, const char *const *names, con
 
 	if (r == NULL)
 		die("no memory");
-	strcpy(r->folder, "/tmp/shunt-rules-XXXXXX");
+	snprintf(r->folder, sizeof(r->folder), "/tmp/shunt-rules-XXXXXX");
 	if (mkdtemp(r->folder) == NULL)
 		die("no folder");
 	snprintf(r->socket, sizeof(r->socket), "%s/nft.sock", r->folder);
