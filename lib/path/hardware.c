@@ -77,9 +77,15 @@ hardware_offer(struct worker *w, const struct pkt *pkt, unsigned int dir)
 		conn_tail(w->ct, pkt->conn, dir)->state = FLOW_TRACKED;
 		return;
 	}
-	/* From here on sequence numbers go unseen (nf_flow_offload_tuple). */
-	if (c->tcp != CONN_TCP_NONE)
+	if (c->tcp != CONN_TCP_NONE) {
+		/*
+		 * From here on sequence numbers go unseen, what waits for an
+		 * acknowledgement too (flow_offload_fixup_tcp, flow_offload_fixup_ct).
+		 */
 		tcp_offload_enter(&w->ct->tcp[c->tcp]);
+		w->ct->tcp[c->tcp].timeout_ms =
+			w->ct->config->tracker.tcp.timeout_ms[CT_TCP_ESTABLISHED];
+	}
 	c->rule[dir] = CONN_RULE_OUT | CONN_RULE_WANTED | bank_of(w);
 	c->rules_out++;
 	w->rules_out++;

@@ -207,6 +207,10 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 		nft_bind_to_packet(eval, NFT_INPUT_CT_COUNT);
 	if (!load(ct, eval))
 		nft_break(eval);
+	/* A UDP stream becomes assured by a packet that need not come this way. */
+	if (ct->key == NFT_CT_STATUS && eval->pkt->l4_proto == IPPROTO_UDP &&
+		!(eval->regs.word[ct->reg] & CT_ASSURED))
+		nft_mark(eval, ct->reg, 4, CT_ASSURED);
 }
 
 bool
