@@ -105,6 +105,80 @@ ruleset_log(struct daemon *d)
 	env.told = lost;
 }
 
+/* inet_dev_addr_type: the local table alone is asked. */
+static uint32_t
+fib_type4(const struct route_table *table, rte_be32_t address, uint16_t port)
+{
+	struct route_result found = route_lookup4(table, address);
+
+	switch ((enum route_type)found.type) {
+	case ROUTE_MULTICAST: return ROUTE_MULTICAST;
+	case ROUTE_LOCAL:
+	case ROUTE_BROADCAST:
+		/* 0.0.0.0 and 255.255.255.255 are no port's. */
+		if (address == 0 || address == UINT32_MAX || port == PORT_NONE ||
+			found.port == port)
+			return found.type;
+		return ROUTE_UNICAST;
+	default: return ROUTE_UNICAST;
+	}
+}
+
+/* __nft_fib6_eval_type */
+static uint32_t
+fib_type6(const struct route_table *table, const struct pkt *pkt, const union address *address,
+	uint16_t port)
+{
+	struct route_result found =
+		route_lookup6(table, port != PORT_NONE ? port : pkt->in_port, address);
+
+	if (port != PORT_NONE && route_is_own6(table, port, address))
+		return ROUTE_LOCAL;
+	switch ((enum route_type)found.type) {
+	case ROUTE_LOCAL: return port == PORT_NONE ? ROUTE_LOCAL : ROUTE_UNICAST;
+	case ROUTE_NONE: return ROUTE_UNREACHABLE;
+	default: return found.type;
+	}
+}
+
+static uint32_t
+fib_type(const struct pkt *pkt, const union address *address, uint16_t port)
+{
+	const struct route_table *table = route_current(env.daemon->route);
+
+	return pkt->flags & PKT_IPV6 ? fib_type6(table, pkt, address, port)
+				     : fib_type4(table, address->v4, port);
+}
+
+static uint16_t
+fib_port(const struct pkt *pkt, const union address *address, uint16_t port)
+{
+	const struct route_table *table = route_current(env.daemon->route);
+	struct route_result found =
+		pkt->flags & PKT_IPV6
+			? route_lookup6(table, port != PORT_NONE ? port : pkt->in_port, address)
+			: route_lookup4(table, address->v4);
+
+	/* Broadcasts have a port where they come from; local addresses have none. */
+	if (found.type != ROUTE_UNICAST && found.type != ROUTE_BROADCAST)
+		return PORT_NONE;
+	return port == PORT_NONE || found.port == port ? found.port : PORT_NONE;
+}
+
+static uint32_t
+path_mtu(const struct pkt *pkt)
+{
+	const struct route_table *table = route_current(env.daemon->route);
+	uint32_t mtu = pkt->nexthop != NEXTHOP_NONE ? route_nexthop(table, pkt->nexthop)->mtu : 0;
+	struct route_result back = pkt->flags & PKT_IPV6
+					   ? route_lookup6(table, pkt->in_port, &pkt->tuple.src)
+					   : route_lookup4(table, pkt->tuple.src.v4);
+
+	if (back.type == ROUTE_UNICAST)
+		mtu = RTE_MIN(mtu, (uint32_t)route_nexthop(table, back.nexthop)->mtu);
+	return mtu;
+}
+
 const struct nft_env *
 ruleset_env(struct daemon *d)
 {
@@ -114,6 +188,9 @@ ruleset_env(struct daemon *d)
 		.port_index = port_index,
 		.port_by_name = find_port,
 		.reject = reject,
+		.fib_type = fib_type,
+		.fib_port = fib_port,
+		.path_mtu = path_mtu,
 		.log = log_packet,
 	};
 

@@ -68,6 +68,18 @@ struct nft_env {
 	 * @param code of the ICMP error, of the packet's family
 	 */
 	void (*reject)(struct pkt *pkt, uint32_t type, uint8_t code);
+	/**
+	 * What routing says of an address, RTN_* (nft_fib4_eval_type, nft_fib6_eval_type).
+	 * @param port the only one whose addresses count, PORT_NONE: all
+	 */
+	uint32_t (*fib_type)(const struct pkt *pkt, const union address *address, uint16_t port);
+	/**
+	 * The port of the route to an address, PORT_NONE without one (nft_fib4_eval).
+	 * @param port the only one that counts, PORT_NONE: any
+	 */
+	uint16_t (*fib_port)(const struct pkt *pkt, const union address *address, uint16_t port);
+	/** The smaller MTU of the packet's route and of the one back to its source, bytes of IP. */
+	uint32_t (*path_mtu)(const struct pkt *pkt);
 	/** A log statement was reached. */
 	void (*log)(const struct pkt *pkt, const char *prefix, uint32_t level);
 };

@@ -12,6 +12,7 @@ nft_input_name(enum nft_input input)
 		[NFT_INPUT_LOG] = "log",
 		[NFT_INPUT_REJECT] = "reject",
 		[NFT_INPUT_CT_SET] = "ct-set",
+		[NFT_INPUT_NUMGEN] = "numgen",
 		[NFT_INPUT_COUNTERS] = "counters",
 	};
 

@@ -137,7 +137,13 @@ on_log(const struct pkt *pkt, const char *prefix, uint32_t level)
 	t.logs++;
 }
 
-static const struct nft_env env = {&ct, port_name, port_index, NULL, on_reject, on_log};
+static const struct nft_env env = {
+	.ct = &ct,
+	.port_name = port_name,
+	.port_index = port_index,
+	.reject = on_reject,
+	.log = on_log,
+};
 
 /* --- what the loader asks */
 
