@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "daemon.h"
@@ -25,6 +26,9 @@ run(void *arg)
 {
 	struct daemon *d = arg;
 	uint64_t worked_ns = 0;
+
+	/* It works little, but soon: what it is late for comes to a worker. Of this thread alone. */
+	(void)setpriority(PRIO_PROCESS, 0, -20);
 
 	while (!atomic_load_explicit(&d->offload_stop, memory_order_relaxed)) {
 		struct timespec nap = {0};

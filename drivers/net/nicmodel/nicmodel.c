@@ -97,7 +97,7 @@ nicmodel_set(const char *args)
 
 	if (kv == NULL)
 		return -EINVAL;
-	rte_spinlock_lock(&nm_nic.lock);
+	nm_lock();
 	rc = parse_nic(kv);
 	if (nm_nic.sw != NULL)
 		nm_switch_limits(nm_nic.sw, &nm_nic.limits);
@@ -234,7 +234,7 @@ probe(struct rte_vdev_device *vdev)
 	dev->data->dev_flags |= RTE_ETH_DEV_AUTOFILL_QUEUE_XSTATS;
 	dev->data->dev_flags |= RTE_ETH_DEV_FLOW_OPS_THREAD_SAFE;
 	dev->dev_ops = &nm_dev_ops;
-	rte_spinlock_lock(&nm_nic.lock);
+	nm_lock();
 	nm_nic.ports[p->id] = p;
 	rte_spinlock_unlock(&nm_nic.lock);
 	rte_eth_dev_probing_finish(dev);
@@ -246,7 +246,7 @@ nm_port_gone(struct nm_port *p)
 {
 	bool any = false;
 
-	rte_spinlock_lock(&nm_nic.lock);
+	nm_lock();
 	nm_nic.ports[p->id] = NULL;
 	for (unsigned int i = 0; i < NM_PORTS; i++)
 		any = any || nm_nic.ports[i] != NULL;
@@ -274,7 +274,7 @@ nicmodel_stats(uint16_t port, struct nicmodel_stats *stats)
 {
 	if (port >= NM_PORTS || nm_nic.ports[port] == NULL)
 		return -ENODEV;
-	rte_spinlock_lock(&nm_nic.lock);
+	nm_lock();
 	*stats = nm_nic.ports[port]->stats;
 	rte_spinlock_unlock(&nm_nic.lock);
 	return 0;
@@ -285,7 +285,7 @@ nicmodel_rules(void)
 {
 	uint32_t count = 0;
 
-	rte_spinlock_lock(&nm_nic.lock);
+	nm_lock();
 	if (nm_nic.sw != NULL)
 		count = nm_flow_count(nm_nic.sw, UINT16_MAX);
 	rte_spinlock_unlock(&nm_nic.lock);

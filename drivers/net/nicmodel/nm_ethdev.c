@@ -106,7 +106,7 @@ stop(struct rte_eth_dev *dev)
 	if (!atomic_load(&p->started))
 		return 0;
 	nm_silicon_stop();
-	rte_spinlock_lock(&nm_nic.lock);
+	nm_lock();
 	atomic_store(&p->started, false);
 	rte_spinlock_unlock(&nm_nic.lock);
 	if (!p->rings)
@@ -125,7 +125,7 @@ close_port(struct rte_eth_dev *dev)
 	struct nm_port *p = nm_port(dev);
 
 	(void)stop(dev);
-	rte_spinlock_lock(&nm_nic.lock);
+	nm_lock();
 	nm_flow_flush(nm_nic.sw, p->id);
 	rte_spinlock_unlock(&nm_nic.lock);
 	for (unsigned int i = 0; i < NM_QUEUES; i++) {

@@ -17,7 +17,7 @@ validate(struct rte_eth_dev *dev, const struct rte_flow_attr *attr,
 {
 	int rc;
 
-	rte_spinlock_lock(&nm_nic.lock);
+	nm_lock();
 	rc = nm_flow_validate(nm_nic.sw, nm_port(dev)->id, attr, items, actions, error);
 	rte_spinlock_unlock(&nm_nic.lock);
 	return rc;
@@ -47,7 +47,7 @@ create(struct rte_eth_dev *dev, const struct rte_flow_attr *attr,
 	struct rte_flow *flow = NULL;
 	uint32_t wait;
 
-	rte_spinlock_lock(&nm_nic.lock);
+	nm_lock();
 	wait = nm_nic.step ? 0 : nm_nic.create_us;
 	if (nm_nic.fail_create != 0 && ++nm_nic.creates % nm_nic.fail_create == 0)
 		failed(error, ENOMEM, "the model fails this one");
@@ -58,7 +58,7 @@ create(struct rte_eth_dev *dev, const struct rte_flow_attr *attr,
 		return NULL;
 	if (wait != 0)
 		usleep(wait);
-	rte_spinlock_lock(&nm_nic.lock);
+	nm_lock();
 	activate(flow);
 	rte_spinlock_unlock(&nm_nic.lock);
 	return flow;
@@ -72,7 +72,7 @@ destroy(struct rte_eth_dev *dev, struct rte_flow *flow, struct rte_flow_error *e
 	(void)dev;
 	if (!nm_nic.step && nm_nic.destroy_us != 0)
 		usleep(nm_nic.destroy_us);
-	rte_spinlock_lock(&nm_nic.lock);
+	nm_lock();
 	/* In steps: it still forwards, and says so, until its time has come. */
 	if (nm_nic.step && nm_nic.destroy_us != 0) {
 		if (*due == 0)
@@ -91,7 +91,7 @@ static int
 flush(struct rte_eth_dev *dev, struct rte_flow_error *error)
 {
 	(void)error;
-	rte_spinlock_lock(&nm_nic.lock);
+	nm_lock();
 	nm_flow_flush(nm_nic.sw, nm_port(dev)->id);
 	rte_spinlock_unlock(&nm_nic.lock);
 	return 0;
@@ -106,7 +106,7 @@ query(struct rte_eth_dev *dev, struct rte_flow *flow, const struct rte_flow_acti
 	(void)dev;
 	if (action->type != RTE_FLOW_ACTION_TYPE_COUNT)
 		return failed(error, ENOTSUP, "only counters can be queried");
-	rte_spinlock_lock(&nm_nic.lock);
+	nm_lock();
 	rc = nm_flow_query(flow, data);
 	rte_spinlock_unlock(&nm_nic.lock);
 	return rc == 0 ? 0 : failed(error, -rc, "the rule has no counter");

@@ -65,6 +65,7 @@ struct nm_port {
 /* The NIC: all ports of the process. The lock is over ports, switch and silicon. */
 struct nm_nic {
 	rte_spinlock_t lock;
+	_Atomic int waiting; /* for the lock, the silicon aside */
 	struct nm_switch *sw;
 	struct nm_limits limits;
 	struct nm_port *ports[NM_PORTS]; /* by ethdev */
@@ -111,5 +112,14 @@ nm_port(const struct rte_eth_dev *dev)
 
 /* The port closes: its wire goes, with the last port the switch too. */
 void nm_port_gone(struct nm_port *p);
+
+/* Stop the silicon between two steps; unlock with rte_spinlock_unlock(). */
+static inline void
+nm_lock(void)
+{
+	atomic_fetch_add(&nm_nic.waiting, 1);
+	rte_spinlock_lock(&nm_nic.lock);
+	atomic_fetch_sub(&nm_nic.waiting, 1);
+}
 
 #endif

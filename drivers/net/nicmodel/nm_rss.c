@@ -69,7 +69,7 @@ nm_rss_update(struct rte_eth_dev *dev, struct rte_eth_rss_conf *conf)
 
 	if (conf->rss_key != NULL && conf->rss_key_len != 0 && conf->rss_key_len != NM_KEY)
 		return -EINVAL;
-	rte_spinlock_lock(&nm_nic.lock);
+	nm_lock();
 	if (conf->rss_key != NULL)
 		set_key(p, conf->rss_key);
 	p->rss_hf = conf->rss_hf;

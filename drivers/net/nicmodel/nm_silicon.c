@@ -176,6 +176,9 @@ nicmodel_step(void)
 {
 	unsigned int moved;
 
+	/* Who wants to change the rules goes first: the lock itself favours nobody. */
+	while (atomic_load(&nm_nic.waiting) != 0)
+		sched_yield();
 	rte_spinlock_lock(&nm_nic.lock);
 	moved = nm_silicon_move();
 	rte_spinlock_unlock(&nm_nic.lock);

@@ -25,7 +25,7 @@ nm_stats_reset(struct rte_eth_dev *dev)
 {
 	struct nm_port *p = nm_port(dev);
 
-	rte_spinlock_lock(&nm_nic.lock);
+	nm_lock();
 	memset(&p->stats, 0, sizeof(p->stats));
 	p->nombuf = 0;
 	rte_spinlock_unlock(&nm_nic.lock);
@@ -58,7 +58,7 @@ nm_xstats_get(struct rte_eth_dev *dev, struct rte_eth_xstat *xstats, unsigned in
 
 	if (xstats == NULL || n < XSTATS)
 		return XSTATS;
-	rte_spinlock_lock(&nm_nic.lock);
+	nm_lock();
 	for (unsigned int i = 0; i < RTE_DIM(rows); i++) {
 		xstats[i].id = i;
 		memcpy(&xstats[i].value, (const char *)&p->stats + rows[i].offset,
