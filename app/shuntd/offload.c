@@ -27,7 +27,8 @@ run(void *arg)
 	struct daemon *d = arg;
 	uint64_t worked_ns = 0;
 
-	/* It works little, but soon: what it is late for comes to a worker. Of this thread alone. */
+	/* It works little, but soon: what it is late for comes to a worker. Of this thread alone.
+	 */
 	(void)setpriority(PRIO_PROCESS, 0, -20);
 
 	while (!atomic_load_explicit(&d->offload_stop, memory_order_relaxed)) {

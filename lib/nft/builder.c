@@ -112,6 +112,14 @@ wrap_set(void *owner, const char *name, uint32_t id, uint32_t *set, uint32_t *ke
 	return asks->set(asks->owner, name, id, set, key_len, data_len, flags);
 }
 
+static struct nft_dynamic *
+wrap_dynamic(void *owner, const char *name, uint32_t id)
+{
+	const struct nft_asks *asks = &((struct nft_builder *)owner)->asks;
+
+	return asks->dynamic != NULL ? asks->dynamic(asks->owner, name, id) : NULL;
+}
+
 static int
 wrap_chain(void *owner, const char *name, uint32_t *chain)
 {
@@ -133,6 +141,7 @@ builder_ask(struct nft_builder *b, const struct nft_asks *asks)
 {
 	b->asks = *asks;
 	b->ctx.set = wrap_set;
+	b->ctx.dynamic = wrap_dynamic;
 	b->ctx.chain = wrap_chain;
 	b->ctx.object = wrap_object;
 }
@@ -250,6 +259,8 @@ builder_set(struct nft_builder *b, const struct nft_set_decl *decl)
 		.data_len = decl->data_len,
 		.interval = (decl->flags & NFT_SET_INTERVAL) != 0,
 		.verdicts = decl->verdicts,
+		.changes = (decl->flags & NFT_SET_TIMEOUT) || decl->dynamic != NULL,
+		.dynamic = decl->dynamic,
 	};
 	return at;
 }

@@ -21,6 +21,7 @@ struct nft_asks {
 	void *owner;
 	int (*set)(void *owner, const char *name, uint32_t id, uint32_t *set, uint32_t *key_len,
 		uint32_t *data_len, uint32_t *flags);
+	struct nft_dynamic *(*dynamic)(void *owner, const char *name, uint32_t id);
 	int (*chain)(void *owner, const char *name, uint32_t *chain);
 	int (*object)(void *owner, const char *name, uint32_t type, uint32_t *state);
 };
@@ -39,6 +40,7 @@ struct nft_set_decl {
 	uint32_t key_len;  /**< bytes, 1 to NFT_DATA_MAX */
 	uint32_t data_len; /**< of maps; 0 for verdicts */
 	bool verdicts;	   /**< a verdict map */
+	struct nft_dynamic *dynamic; /**< what packets add, or NULL; not owned */
 };
 
 /** Declare a set. @return its number, -EINVAL, -EEXIST, -ENOMEM */

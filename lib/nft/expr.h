@@ -52,6 +52,8 @@ struct nft_verdict {
 #define NFT_CHAIN_NONE UINT32_MAX
 
 struct nft_program;
+struct nft_dynamic;
+struct nft_limit;
 
 /** What evaluation asks of the dataplane; filled by app/shuntd or a test. */
 struct nft_env {
@@ -108,6 +110,11 @@ struct expr_ctx {
 	/** Number of a set in the program, its key and data lengths; -ENOENT. */
 	int (*set)(void *owner, const char *name, uint32_t id, uint32_t *set, uint32_t *key_len,
 		uint32_t *data_len, uint32_t *flags);
+	/**
+	 * The elements that packets add to a set of flags dynamic, NULL: it has none.
+	 * They live as long as the rule holds on to the set. NULL: no set has any.
+	 */
+	struct nft_dynamic *(*dynamic)(void *owner, const char *name, uint32_t id);
 	/** Number of a chain; -ENOENT. */
 	int (*chain)(void *owner, const char *name, uint32_t *chain);
 	/** Number of the state of a named object; -ENOENT. */
@@ -201,6 +208,8 @@ int attr_value(
 	const struct nlattr *attr, struct expr_ctx *ctx, uint8_t out[NFT_DATA_MAX], uint32_t *len);
 /** NFTA_DATA_VERDICT of a nest. */
 int attr_verdict(const struct nlattr *attr, struct expr_ctx *ctx, struct nft_verdict *out);
+/** The attributes of a limit, NFTA_LIMIT_*. @return 0 or a negative errno with ctx->bad */
+int limit_parse(struct nft_limit *limit, const struct nlattr *const *attrs, struct expr_ctx *ctx);
 /** The verdicts that attr_verdict() takes, by code. */
 extern const struct nft_feature expr_verdicts[];
 /** Refuse with an attribute to blame. @return err */

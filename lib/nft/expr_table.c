@@ -13,6 +13,7 @@ static const struct expr_ops *const rows[] = {
 	&expr_cmp,
 	&expr_counter,
 	&expr_ct,
+	&expr_dynset,
 	&expr_exthdr,
 	&expr_fib,
 	&expr_flow_offload,
@@ -39,7 +40,6 @@ static const struct expr_ops *const rows[] = {
 const struct nft_feature nft_absent_expressions[] = {
 	NFT_HAS_NOT("connlimit", 0, "`ct count`: " NOT_YET, .text = true),
 	NFT_HAS_NOT("dup", 0, NOT_YET, .text = true),
-	NFT_HAS_NOT("dynset", 0, "`add @set`, `update @set`: " NOT_YET, .text = true),
 	NFT_HAS_NOT("fwd", 0, "family netdev only", .text = true),
 	NFT_HAS_NOT("hash", 0, "`jhash`, `symhash`: " NOT_YET, .text = true),
 	NFT_HAS_NOT("inner", 0, NOT_YET, .text = true),

@@ -33,6 +33,15 @@ ask_set(void *owner, const char *name, uint32_t id, uint32_t *number, uint32_t *
 	return 0;
 }
 
+static struct nft_dynamic *
+ask_dynamic(void *owner, const char *name, uint32_t id)
+{
+	const struct store_set *set = store_set(((const struct loader *)owner)->table, name);
+
+	(void)id;
+	return set != NULL ? set->dynamic : NULL;
+}
+
 static int
 ask_chain(void *owner, const char *name, uint32_t *number)
 {
@@ -70,7 +79,8 @@ declare_sets(struct loader *l, const struct store_table *table)
 		struct nft_set_decl decl = {.flags = set->flags,
 			.key_len = set->key_len,
 			.data_len = set->data_len,
-			.verdicts = set->verdicts};
+			.verdicts = set->verdicts,
+			.dynamic = set->dynamic};
 		int rc = builder_set(l->builder, &decl);
 
 		if (rc < 0)
@@ -147,6 +157,7 @@ load_elems(struct loader *l, const struct store_table *table)
 			memcpy(code.key, elem->key, sizeof(code.key));
 			memcpy(code.data, elem->data, sizeof(code.data));
 			code.end = elem->end;
+			code.expires_ns = elem->expires_ns;
 			code.verdict.code = elem->code;
 			code.verdict.chain =
 				elem->chain != NULL ? elem->chain->number : NFT_CHAIN_NONE;
@@ -336,7 +347,7 @@ nft_load(const struct store *store, const struct nft_env *env, struct nft_rulese
 {
 	struct nft_ruleset *ruleset = calloc(1, sizeof(*ruleset));
 	struct loader l = {.store = store, .ruleset = ruleset, .blame = blame};
-	struct nft_asks asks = {&l, ask_set, ask_chain, ask_object};
+	struct nft_asks asks = {&l, ask_set, ask_dynamic, ask_chain, ask_object};
 	int rc;
 
 	blame->rule = NULL;

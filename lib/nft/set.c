@@ -22,7 +22,7 @@ nft_set_sort(struct nft_set_code *set)
 }
 
 const struct nft_elem_code *
-nft_set_find(const struct nft_set_code *set, const void *key)
+nft_set_find(const struct nft_set_code *set, const void *key, uint64_t now_ns)
 {
 	uint32_t low = 0, high = set->count;
 	const struct nft_elem_code *elem;
@@ -38,7 +38,8 @@ nft_set_find(const struct nft_set_code *set, const void *key)
 	}
 	if (low != 0) {
 		elem = &set->elems[low - 1];
-		if (set->interval ? !elem->end : memcmp(elem->key, key, set->key_len) == 0)
+		if ((set->interval ? !elem->end : memcmp(elem->key, key, set->key_len) == 0) &&
+			(elem->expires_ns == 0 || now_ns < elem->expires_ns))
 			return elem;
 	}
 	return set->has_catchall ? &set->catchall : NULL;

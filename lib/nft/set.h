@@ -18,6 +18,7 @@ struct nft_elem_code {
 	struct nft_verdict verdict; /**< verdict maps */
 	uint8_t data[NFT_DATA_MAX]; /**< data maps */
 	uint32_t state;		    /**< object maps: the object's state */
+	uint64_t expires_ns;	    /**< 0: never */
 };
 
 /** A set. */
@@ -26,6 +27,8 @@ struct nft_set_code {
 	uint32_t data_len;
 	bool interval;
 	bool verdicts;
+	bool changes;		     /**< elements come and go by themselves */
+	struct nft_dynamic *dynamic; /**< what packets add; not owned; NULL: nothing */
 	uint32_t count;
 	bool has_catchall;
 	struct nft_elem_code catchall; /**< used on a miss */
@@ -39,7 +42,8 @@ void nft_set_sort(struct nft_set_code *set);
  * Look a key up: exact, or in an interval set the range that holds it.
  * @return the element, or NULL
  */
-const struct nft_elem_code *nft_set_find(const struct nft_set_code *set, const void *key);
+const struct nft_elem_code *nft_set_find(
+	const struct nft_set_code *set, const void *key, uint64_t now_ns);
 
 /** Free it. NULL is fine. */
 void nft_set_free(struct nft_set_code *set);

@@ -195,6 +195,12 @@ free_rule(struct store *store, struct store_rule *rule)
 	free(rule->refs.items);
 }
 
+bool
+store_elem_over(const struct store_elem *elem, uint64_t now_ns)
+{
+	return elem->expires_ns != 0 && now_ns >= elem->expires_ns;
+}
+
 void
 store_item_free(struct store *store, struct store_item *item)
 {
@@ -204,7 +210,10 @@ store_item_free(struct store *store, struct store_item *item)
 	case STORE_TABLE: free(((struct store_table *)item)->userdata); break;
 	case STORE_CHAIN: free(((struct store_chain *)item)->userdata); break;
 	case STORE_RULE: free_rule(store, (struct store_rule *)item); break;
-	case STORE_SET: free(((struct store_set *)item)->attrs); break;
+	case STORE_SET:
+		free(((struct store_set *)item)->attrs);
+		nft_dynamic_free(((struct store_set *)item)->dynamic);
+		break;
 	case STORE_ELEM:
 		free(((struct store_elem *)item)->attrs);
 		free(((struct store_elem *)item)->refs.items);

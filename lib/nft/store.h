@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dynamic.h"
 #include "expr.h"
 #include "states.h"
 
@@ -121,7 +122,9 @@ struct store_set {
 	uint32_t flags;		  /**< NFT_SET_* */
 	uint32_t key_len, data_len;
 	bool verdicts;
-	uint32_t size; /**< most elements, 0: any number */
+	uint32_t size;		     /**< most elements, 0: any number */
+	uint64_t timeout_ns;	     /**< of elements that say none; 0: they stay */
+	struct nft_dynamic *dynamic; /**< what packets add; owned; NULL: they add nothing */
 	struct store_list elems;
 	uint32_t batch_id; /**< NFTA_SET_ID while its batch is open, else 0 */
 	uint32_t number;   /**< the loader's */
@@ -134,6 +137,8 @@ struct store_elem {
 	struct store_blob *attrs; /**< of its NFTA_LIST_ELEM */
 	uint8_t key[NFT_DATA_MAX];
 	bool end, catchall;
+	uint64_t timeout_ns; /**< its life, 0: for ever */
+	uint64_t expires_ns; /**< when it is over, 0: never */
 	uint8_t data[NFT_DATA_MAX];
 	int32_t code; /**< verdict maps */
 	struct store_chain *chain;
@@ -201,6 +206,9 @@ struct store_flowtable *store_flowtable(const struct store_table *table, const c
 struct store_item *store_by_handle(const struct store_list *list, uint64_t handle);
 /** The element that is equal to a key: its bytes, end flag, catch-all; NULL. */
 struct store_elem *store_elem(const struct store_set *set, const struct store_elem *key);
+
+/** Whether an element's time is over: it is not there. */
+bool store_elem_over(const struct store_elem *elem, uint64_t now_ns);
 
 /** A new item, zeroed, in no list. @return NULL without memory */
 void *store_item_new(enum store_kind kind);

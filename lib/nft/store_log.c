@@ -265,6 +265,18 @@ store_undo(struct store *store, uint32_t mark)
 	}
 }
 
+/* What packets had added of a key that is deleted goes with it. */
+static void
+forget_dynamic(const struct store_elem *elem)
+{
+	struct nft_dynamic *d = elem->set->dynamic;
+	struct nft_dynamic_elem *found =
+		d != NULL && !elem->catchall ? nft_dynamic_find(d, elem->key, 0) : NULL;
+
+	if (found != NULL)
+		nft_dynamic_remove(d, found);
+}
+
 struct store_gone *
 store_commit(struct store *store)
 {
@@ -291,9 +303,15 @@ store_commit(struct store *store)
 		return NULL;
 	}
 	gone->count = 0;
-	for (uint32_t i = 0; i < store->log_count; i++)
-		if (store->log[i].op == STORE_REMOVED)
-			gone->items[gone->count++] = store->log[i].item;
+	for (uint32_t i = 0; i < store->log_count; i++) {
+		struct store_item *item = store->log[i].item;
+
+		if (store->log[i].op != STORE_REMOVED)
+			continue;
+		if (item->kind == STORE_ELEM)
+			forget_dynamic((struct store_elem *)item);
+		gone->items[gone->count++] = item;
+	}
 	store->log_count = 0;
 	return gone;
 }

@@ -6,14 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "wire_priv.h"
 
 const struct nft_feature nft_elem_attributes[] = {
 	NFT_HAS("a key", NFTA_SET_ELEM_KEY),
 	NFT_HAS("a value or verdict", NFTA_SET_ELEM_DATA),
 	NFT_HAS("comment", NFTA_SET_ELEM_USERDATA),
-	NFT_HAS_NOT("timeout", NFTA_SET_ELEM_TIMEOUT, "not built yet"),
-	NFT_HAS_NOT("expires", NFTA_SET_ELEM_EXPIRATION, "not built yet"),
+	NFT_HAS("timeout", NFTA_SET_ELEM_TIMEOUT),
+	NFT_HAS("expires", NFTA_SET_ELEM_EXPIRATION),
 	NFT_HAS_NOT("a statement", NFTA_SET_ELEM_EXPR, "not built yet"),
 	NFT_HAS_NOT("statements", NFTA_SET_ELEM_EXPRESSIONS, "not built yet"),
 	NFT_HAS_NOT("an object", NFTA_SET_ELEM_OBJREF, "not built yet"),
@@ -64,6 +65,41 @@ parse_data(struct wire_msg *msg, const struct nlattr *nest, struct store_elem *e
 	return rc == 0 ? 0 : wire_refuse(msg, nest, rc);
 }
 
+/* Milliseconds of an attribute, as nanoseconds; only where elements have a life. */
+static int
+parse_ms(struct wire_msg *msg, const struct store_elem *elem, const struct nlattr *attr,
+	uint64_t *ns)
+{
+	uint64_t ms;
+	int rc;
+
+	if (!(elem->set->flags & NFT_SET_TIMEOUT))
+		return wire_refuse(msg, attr, -EINVAL);
+	rc = wire_u64(msg, attr, &ms);
+	if (rc == 0 && ms > WIRE_TIMEOUT_MS)
+		rc = wire_refuse(msg, attr, -ERANGE);
+	*ns = rc == 0 ? ms * NS_PER_MS : 0;
+	return rc;
+}
+
+/* How long it stays (nft_add_set_elem). */
+static int
+parse_life(struct wire_msg *msg, const struct nlattr *const *attrs, struct store_elem *elem)
+{
+	uint64_t left;
+	int rc = 0;
+
+	elem->timeout_ns = elem->end ? 0 : elem->set->timeout_ns;
+	if (attrs[NFTA_SET_ELEM_TIMEOUT] != NULL)
+		rc = parse_ms(msg, elem, attrs[NFTA_SET_ELEM_TIMEOUT], &elem->timeout_ns);
+	left = elem->timeout_ns;
+	if (rc == 0 && attrs[NFTA_SET_ELEM_EXPIRATION] != NULL)
+		rc = parse_ms(msg, elem, attrs[NFTA_SET_ELEM_EXPIRATION], &left);
+	if (rc == 0 && elem->timeout_ns != 0)
+		elem->expires_ns = clock_ns() + left;
+	return rc;
+}
+
 /* An element of a message; key alone for a deletion. */
 static int
 parse_elem(struct wire_msg *msg, const struct nlattr *nest, struct store_elem *elem, bool key_only)
@@ -94,18 +130,57 @@ parse_elem(struct wire_msg *msg, const struct nlattr *nest, struct store_elem *e
 		return wire_refuse(msg, nest, -EINVAL);
 	if (attrs[NFTA_SET_ELEM_DATA] != NULL)
 		rc = parse_data(msg, attrs[NFTA_SET_ELEM_DATA], elem);
+	if (rc == 0)
+		rc = parse_life(msg, attrs, elem);
 	return rc == 0 ? 0 : wire_refuse(msg, nest, rc);
+}
+
+/* An element that is there already gets the life of the new one, if that says another. */
+static int
+renew(struct wire_msg *msg, struct store_elem *old, const struct store_elem *elem)
+{
+	struct store *store = msg->wire->store;
+	int rc;
+
+	if (old->timeout_ns == elem->timeout_ns || elem->timeout_ns == 0)
+		return 0;
+	rc = store_save(store, &old->item, &old->timeout_ns, sizeof(old->timeout_ns));
+	if (rc == 0)
+		rc = store_save(store, &old->item, &old->expires_ns, sizeof(old->expires_ns));
+	if (rc != 0)
+		return rc;
+	old->timeout_ns = elem->timeout_ns;
+	old->expires_ns = elem->expires_ns;
+	return 0;
 }
 
 /* What an element that is there already means for a new one. */
 static int
-meet(struct wire_msg *msg, const struct nlattr *nest, const struct store_elem *old,
+meet(struct wire_msg *msg, const struct nlattr *nest, struct store_elem *old,
 	const struct store_elem *elem)
 {
 	if (memcmp(old->data, elem->data, sizeof(old->data)) != 0 || old->code != elem->code ||
 		old->chain != elem->chain)
 		return wire_refuse(msg, nest, -EEXIST);
-	return msg->nlh->nlmsg_flags & NLM_F_EXCL ? wire_refuse(msg, nest, -EEXIST) : 0;
+	return msg->nlh->nlmsg_flags & NLM_F_EXCL ? wire_refuse(msg, nest, -EEXIST)
+						  : renew(msg, old, elem);
+}
+
+/* Its attributes as they came, but for its life, which goes on. */
+static struct store_blob *
+keep_elem(struct wire_msg *msg, const struct nlattr *nest)
+{
+	struct nlmsghdr *out = mnl_nlmsg_put_header(msg->wire->scratch);
+	const struct nlattr *attr;
+
+	mnl_attr_for_each_nested (attr, nest) {
+		uint16_t type = mnl_attr_get_type(attr);
+
+		if (type != NFTA_SET_ELEM_TIMEOUT && type != NFTA_SET_ELEM_EXPIRATION)
+			mnl_attr_put(out, attr->nla_type, mnl_attr_get_payload_len(attr),
+				mnl_attr_get_payload(attr));
+	}
+	return store_blob(mnl_nlmsg_get_payload(out), mnl_nlmsg_get_payload_len(out));
 }
 
 static int
@@ -121,6 +196,15 @@ add_elem(struct wire_msg *msg, struct store_set *set, const struct nlattr *nest)
 	elem->set = set;
 	rc = parse_elem(msg, nest, elem, false);
 	old = rc == 0 ? store_elem(set, elem) : NULL;
+	if (old != NULL && store_elem_over(old, clock_ns())) {
+		rc = store_remove(store, &old->item);
+		old = NULL;
+	}
+	if (rc == 0 && old == NULL && set->dynamic != NULL && !elem->catchall &&
+		nft_dynamic_find(set->dynamic, elem->key, clock_ns()) != NULL) {
+		store_item_free(store, &elem->item);
+		return msg->nlh->nlmsg_flags & NLM_F_EXCL ? wire_refuse(msg, nest, -EEXIST) : 0;
+	}
 	if (old != NULL) {
 		rc = meet(msg, nest, old, elem);
 		store_item_free(store, &elem->item);
@@ -132,8 +216,7 @@ add_elem(struct wire_msg *msg, struct store_set *set, const struct nlattr *nest)
 	if (rc == 0 && set->size != 0 && set->elems.count >= limit)
 		rc = wire_refuse(msg, nest, -ENFILE);
 	if (rc == 0) {
-		elem->attrs =
-			store_blob(mnl_attr_get_payload(nest), mnl_attr_get_payload_len(nest));
+		elem->attrs = keep_elem(msg, nest);
 		rc = elem->attrs != NULL ? 0 : -ENOMEM;
 	}
 	if (rc == 0)
@@ -196,6 +279,52 @@ wire_new_elem(struct wire_msg *msg)
 	return 0;
 }
 
+/*
+ * An element that a packet added is deleted at the commit: until then an element
+ * of the store stands for it, so that an undo has nothing to do.
+ */
+static int
+store_shadow(
+	struct store *store, struct store_set *set, const uint8_t *key, struct store_elem **out)
+{
+	struct store_elem *elem = store_item_new(STORE_ELEM);
+	uint8_t value[NFT_DATA_MAX + 64] __attribute__((aligned(8)));
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(value);
+	struct nlattr *nest;
+	int rc;
+
+	if (elem == NULL)
+		return -ENOMEM;
+	elem->set = set;
+	memcpy(elem->key, key, set->key_len);
+	nest = mnl_attr_nest_start(nlh, NFTA_SET_ELEM_KEY);
+	mnl_attr_put(nlh, NFTA_DATA_VALUE, set->key_len, key);
+	mnl_attr_nest_end(nlh, nest);
+	elem->attrs = store_blob(mnl_nlmsg_get_payload(nlh), mnl_nlmsg_get_payload_len(nlh));
+	rc = elem->attrs != NULL ? store_add(store, &set->elems, &elem->item, NULL) : -ENOMEM;
+	if (rc != 0)
+		store_item_free(store, &elem->item);
+	*out = rc == 0 ? elem : NULL;
+	return rc;
+}
+
+static int
+flush_dynamic(struct store *store, struct store_set *set)
+{
+	struct nft_dynamic_elem *added;
+	struct store_elem *elem;
+	uint32_t place = 0;
+	int rc = 0;
+
+	while (rc == 0 && set->dynamic != NULL &&
+		(added = nft_dynamic_next(set->dynamic, &place, clock_ns())) != NULL) {
+		rc = store_shadow(store, set, added->key, &elem);
+		if (rc == 0)
+			rc = store_remove(store, &elem->item);
+	}
+	return rc;
+}
+
 int
 wire_del_elem(struct wire_msg *msg)
 {
@@ -214,12 +343,17 @@ wire_del_elem(struct wire_msg *msg)
 			return rc;
 	}
 	if (list == NULL)
-		return 0;
+		return flush_dynamic(store, set);
 	mnl_attr_for_each_nested (nest, list) {
 		struct store_elem key = {.set = set}, *elem;
 
 		rc = parse_elem(msg, nest, &key, true);
 		elem = rc == 0 ? store_elem(set, &key) : NULL;
+		if (elem != NULL && store_elem_over(elem, clock_ns()))
+			elem = NULL;
+		if (rc == 0 && elem == NULL && set->dynamic != NULL && !key.catchall &&
+			nft_dynamic_find(set->dynamic, key.key, clock_ns()) != NULL)
+			rc = store_shadow(store, set, key.key, &elem);
 		if (rc == 0 && elem == NULL)
 			rc = wire_refuse(msg, nest, -ENOENT);
 		if (rc == 0)

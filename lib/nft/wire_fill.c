@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "clock.h"
 #include "wire_priv.h"
 
 static const struct store_table *
@@ -124,6 +125,21 @@ fill_set(struct nlmsghdr *nlh, const struct store_set *set)
 	wire_put_raw(nlh, set->attrs);
 }
 
+/* An element's life, if it is another one than the set says, and what is left of it. */
+static void
+put_life(
+	struct nlmsghdr *nlh, const struct store_set *set, uint64_t timeout_ns, uint64_t expires_ns)
+{
+	uint64_t now = clock_ns();
+
+	if (timeout_ns == 0)
+		return;
+	if (timeout_ns != set->timeout_ns)
+		wire_put_u64(nlh, NFTA_SET_ELEM_TIMEOUT, timeout_ns / NS_PER_MS);
+	wire_put_u64(nlh, NFTA_SET_ELEM_EXPIRATION,
+		expires_ns > now ? (expires_ns - now) / NS_PER_MS : 0);
+}
+
 static void
 fill_elem(struct nlmsghdr *nlh, const struct store_elem *elem)
 {
@@ -134,6 +150,48 @@ fill_elem(struct nlmsghdr *nlh, const struct store_elem *elem)
 	list = mnl_attr_nest_start(nlh, NFTA_SET_ELEM_LIST_ELEMENTS);
 	nest = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);
 	wire_put_raw(nlh, elem->attrs);
+	put_life(nlh, elem->set, elem->timeout_ns, elem->expires_ns);
+	mnl_attr_nest_end(nlh, nest);
+	mnl_attr_nest_end(nlh, list);
+}
+
+/* The statements of an element, with what they have counted. */
+static void
+put_exprs(struct nlmsghdr *nlh, const struct nft_dynamic *d, struct nft_dynamic_elem *elem)
+{
+	const struct nlattr *kept = d->expr_attrs;
+
+	if (kept == NULL)
+		return;
+	if (d->expr_count == 1 && d->exprs[0].kind == NFT_DYNAMIC_COUNTER) {
+		struct nlattr *expr = mnl_attr_nest_start(nlh, NFTA_SET_ELEM_EXPR), *data;
+
+		mnl_attr_put_strz(nlh, NFTA_EXPR_NAME, "counter");
+		data = mnl_attr_nest_start(nlh, NFTA_EXPR_DATA);
+		wire_put_u64(nlh, NFTA_COUNTER_BYTES, atomic_load(&elem->words[0][1]));
+		wire_put_u64(nlh, NFTA_COUNTER_PACKETS, atomic_load(&elem->words[0][0]));
+		mnl_attr_nest_end(nlh, data);
+		mnl_attr_nest_end(nlh, expr);
+		return;
+	}
+	mnl_attr_put(
+		nlh, kept->nla_type, mnl_attr_get_payload_len(kept), mnl_attr_get_payload(kept));
+}
+
+void
+wire_fill_dynamic(struct nlmsghdr *nlh, const struct store_set *set, struct nft_dynamic_elem *elem)
+{
+	struct nlattr *list, *nest, *key;
+
+	mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_TABLE, set->table->name);
+	mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_SET, set->name);
+	list = mnl_attr_nest_start(nlh, NFTA_SET_ELEM_LIST_ELEMENTS);
+	nest = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);
+	key = mnl_attr_nest_start(nlh, NFTA_SET_ELEM_KEY);
+	mnl_attr_put(nlh, NFTA_DATA_VALUE, set->key_len, elem->key);
+	mnl_attr_nest_end(nlh, key);
+	put_exprs(nlh, set->dynamic, elem);
+	put_life(nlh, set, elem->timeout_ns, atomic_load(&elem->expires_ns));
 	mnl_attr_nest_end(nlh, nest);
 	mnl_attr_nest_end(nlh, list);
 }

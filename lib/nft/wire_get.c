@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "wire_priv.h"
 
 /* What a dump is asked for; empty names and 0 match all. */
@@ -54,6 +55,34 @@ dump_list(struct wire_msg *msg, const struct store_list *list)
 	store_for_each(item, list) dump_item(msg, item);
 }
 
+/* Elements: those of the ruleset, and those that packets added. */
+static void
+dump_elems(struct wire_msg *msg, struct store_set *set)
+{
+	uint64_t now = clock_ns();
+	struct nft_dynamic_elem *added;
+	uint32_t place = 0;
+
+	store_for_each(item, &set->elems)
+	{
+		struct store_elem *elem = (struct store_elem *)item;
+
+		if (store_elem_over(elem, now) ||
+			(set->dynamic != NULL && !elem->catchall &&
+				nft_dynamic_find(set->dynamic, elem->key, now) != NULL))
+			continue;
+		dump_item(msg, item);
+	}
+	while (set->dynamic != NULL &&
+		(added = nft_dynamic_next(set->dynamic, &place, now)) != NULL) {
+		struct nlmsghdr *nlh = wire_begin(msg->wire, NFT_MSG_NEWSETELEM, NLM_F_MULTI,
+			msg->nlh->nlmsg_seq, set->table->family);
+
+		wire_fill_dynamic(nlh, set, added);
+		wire_dump(msg->client, nlh);
+	}
+}
+
 /* What of a table a message asks for. */
 static void
 dump_table(struct wire_msg *msg, const struct filter *filter, struct store_table *table)
@@ -73,7 +102,7 @@ dump_table(struct wire_msg *msg, const struct filter *filter, struct store_table
 	case NFT_MSG_GETSETELEM:
 		store_for_each(item,
 			&table->sets) if (strcmp(filter->name, ((struct store_set *)item)->name) ==
-					  0) dump_list(msg, &((struct store_set *)item)->elems);
+					  0) dump_elems(msg, (struct store_set *)item);
 		break;
 	default:
 		store_for_each(item, &table->objects)
@@ -178,6 +207,24 @@ edge(const struct store_set *set, const struct store_elem *key)
 	return best != NULL && !key->end && best->end ? NULL : best;
 }
 
+/* An element that a packet added. False: there is none. */
+static bool
+reply_dynamic(struct wire_msg *msg, struct store_set *set, const struct store_elem *key)
+{
+	struct nft_dynamic_elem *added =
+		set->dynamic != NULL && !key->catchall
+			? nft_dynamic_find(set->dynamic, key->key, clock_ns())
+			: NULL;
+	struct nlmsghdr *nlh;
+
+	if (added == NULL)
+		return false;
+	nlh = wire_begin(msg->wire, NFT_MSG_NEWSETELEM, 0, msg->nlh->nlmsg_seq, set->table->family);
+	wire_fill_dynamic(nlh, set, added);
+	wire_send(msg->client, nlh, false);
+	return true;
+}
+
 static int
 get_elems(struct wire_msg *msg, const struct store_table *table)
 {
@@ -196,6 +243,10 @@ get_elems(struct wire_msg *msg, const struct store_table *table)
 
 		rc = wire_elem_key(msg, nest, &key);
 		elem = rc == 0 ? edge(set, &key) : NULL;
+		if (elem != NULL && store_elem_over(elem, clock_ns()))
+			elem = NULL;
+		if (rc == 0 && elem == NULL && reply_dynamic(msg, set, &key))
+			continue;
 		if (rc == 0 && elem == NULL)
 			rc = wire_refuse(msg, nest, -ENOENT);
 		if (rc != 0)

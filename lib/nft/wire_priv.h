@@ -5,6 +5,9 @@
 #ifndef SHUNT_NFT_WIRE_PRIV_H
 #define SHUNT_NFT_WIRE_PRIV_H
 
+/* A life in milliseconds, at most: ten thousand years. */
+#define WIRE_TIMEOUT_MS (10000ULL * 366 * 86400 * 1000)
+
 #include "nft_wire.h"
 #include "store.h"
 
@@ -122,5 +125,12 @@ void wire_events(struct nft_wire *wire, struct nft_client *client, bool echo_gen
 
 /* What a message says of the generation. */
 void wire_fill_generation(const struct nft_wire *wire, struct nlmsghdr *nlh);
+
+/* wire_fill.c: an element that a packet added. */
+void wire_fill_dynamic(
+	struct nlmsghdr *nlh, const struct store_set *set, struct nft_dynamic_elem *elem);
+
+/* wire_set.c: a set that packets add to has a size (nft_dynset_init). */
+int wire_size_set(struct wire_msg *msg, struct store_set *set);
 
 #endif

@@ -22,7 +22,9 @@ struct asker {
 	struct store *store;
 	struct store_table *table;
 	struct store_rule *rule;
-	struct store_set *set; /* named last */
+	struct store_set *set;	    /* named last */
+	struct store_set *grows[4]; /* those that packets add to, without a size */
+	unsigned int grow_count;
 };
 
 static int
@@ -44,6 +46,21 @@ ask_set(void *owner, const char *name, uint32_t id, uint32_t *number, uint32_t *
 	*flags = set->flags;
 	asker->set = set;
 	return store_ref(&asker->rule->refs, &set->item);
+}
+
+static struct nft_dynamic *
+ask_dynamic(void *owner, const char *name, uint32_t id)
+{
+	/* Of the set that was asked for just before. */
+	struct store_set *set = ((struct asker *)owner)->set;
+
+	(void)name;
+	(void)id;
+	/* Those that Linux keeps in an rhashtable, which alone packets can add to. */
+	if (set->dynamic == NULL && !(set->flags & (NFT_SET_INTERVAL | NFT_SET_MAP)) &&
+		((set->flags & (NFT_SET_TIMEOUT | NFT_SET_EVAL)) || set->size == 0))
+		set->dynamic = nft_dynamic_new(set->key_len, set->size, set->timeout_ns);
+	return set->dynamic;
 }
 
 static int
@@ -117,6 +134,7 @@ ctx_of(struct asker *asker, const struct store_chain *chain)
 		.family = chain->table->family,
 		.owner = asker,
 		.set = ask_set,
+		.dynamic = ask_dynamic,
 		.chain = ask_chain,
 		.object = ask_object,
 		.state = ask_state,
@@ -173,6 +191,10 @@ keep_data(struct nlmsghdr *nlh, const char *name, const struct nlattr *data,
 			mnl_attr_put_strz(nlh, type, asker->set->name);
 		else if (strcmp(name, "lookup") == 0 && type == NFTA_LOOKUP_SET_ID)
 			continue;
+		else if (strcmp(name, "dynset") == 0 && type == NFTA_DYNSET_SET_NAME)
+			mnl_attr_put_strz(nlh, type, asker->set->name);
+		else if (strcmp(name, "dynset") == 0 && type == NFTA_DYNSET_SET_ID)
+			continue;
 		else if (strcmp(name, "objref") == 0 && type == NFTA_OBJREF_IMM_NAME)
 			put_string(nlh, attr);
 		else
@@ -206,6 +228,9 @@ take_expr(struct wire_msg *msg, struct asker *asker, struct expr_ctx *ctx,
 	if (rc != 0)
 		return wire_refuse(msg, elem, rc);
 	*used += ops->size;
+	if (strcmp(name, "dynset") == 0 && asker->set->size == 0 &&
+		asker->grow_count < sizeof(asker->grows) / sizeof(asker->grows[0]))
+		asker->grows[asker->grow_count++] = asker->set;
 	if (strcmp(name, "counter") == 0)
 		keep_counter(asker, attrs[NFTA_EXPR_DATA]);
 	nest = mnl_attr_nest_start(out, NFTA_LIST_ELEM);
@@ -235,7 +260,11 @@ take_exprs(struct wire_msg *msg, struct asker *asker, const struct store_chain *
 				return rc;
 		}
 	asker->rule->exprs = store_blob(mnl_nlmsg_get_payload(out), mnl_nlmsg_get_payload_len(out));
-	return asker->rule->exprs != NULL ? 0 : -ENOMEM;
+	if (asker->rule->exprs == NULL)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < asker->grow_count && rc == 0; i++)
+		rc = wire_size_set(msg, asker->grows[i]);
+	return rc;
 }
 
 /* --- */

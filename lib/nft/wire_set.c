@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "wire_priv.h"
 
 const struct nft_feature nft_set_features[] = {
@@ -20,8 +21,10 @@ const struct nft_feature nft_set_features[] = {
 		.note = "values or verdicts; `*` for what is not in them"),
 	NFT_HAS("concatenations", NFT_SET_CONCAT, .note = "of single values; up to 64 bytes"),
 	NFT_HAS_NOT("ranges of concatenations", NFT_SET_CONCAT | NFT_SET_INTERVAL, "not built yet"),
-	NFT_HAS_NOT("flags timeout", NFT_SET_TIMEOUT, "not built yet"),
-	NFT_HAS_NOT("flags dynamic", NFT_SET_EVAL, "elements that packets add: not built yet"),
+	NFT_HAS("flags timeout", NFT_SET_TIMEOUT),
+	NFT_HAS("flags dynamic", NFT_SET_EVAL, .note = "elements that packets add"),
+	NFT_HAS_NOT("flags dynamic of intervals", NFT_SET_EVAL | NFT_SET_INTERVAL, "not built yet"),
+	NFT_HAS_NOT("flags dynamic of maps", NFT_SET_EVAL | NFT_SET_MAP, "not built yet"),
 	NFT_HAS_NOT("object maps", NFT_SET_OBJECT, "not built yet"),
 	NFT_HAS_NOT(
 		"statements of elements", NFT_SET_EXPR, "`counter` and the like: not built yet"),
@@ -29,14 +32,15 @@ const struct nft_feature nft_set_features[] = {
 };
 
 const struct nft_feature nft_set_attributes[] = {
-	NFT_HAS_NOT("timeout", NFTA_SET_TIMEOUT, "not built yet"),
+	NFT_HAS("timeout", NFTA_SET_TIMEOUT),
 	NFT_HAS_NOT("a statement of every element", NFTA_SET_EXPR, "not built yet"),
 	NFT_HAS_NOT("statements of every element", NFTA_SET_EXPRESSIONS, "not built yet"),
 	NFT_HAS_NOT("the type of objects", NFTA_SET_OBJ_TYPE, "not built yet"),
 	NFT_HAS("size", NFTA_SET_DESC),
 	NFT_HAS("policy", NFTA_SET_POLICY, .note = "stored; lookups are the same"),
 	NFT_HAS("comment", NFTA_SET_USERDATA),
-	NFT_HAS("gc-interval", NFTA_SET_GC_INTERVAL, .class = NFT_INERT, .note = "nothing expires"),
+	NFT_HAS("gc-interval", NFTA_SET_GC_INTERVAL,
+		.note = "stored; who is over is absent at once"),
 	NFT_END,
 };
 
@@ -58,6 +62,16 @@ parse_set(struct wire_msg *msg, struct store_set *set)
 		rc = wire_refuse(msg, attrs[NFTA_SET_FLAGS], -EOPNOTSUPP);
 	if (rc == 0)
 		rc = wire_attributes(msg, nft_set_attributes, attrs, NFTA_SET_MAX);
+	if (rc == 0 && attrs[NFTA_SET_TIMEOUT] != NULL) {
+		uint64_t ms;
+
+		if (!(set->flags & NFT_SET_TIMEOUT))
+			return wire_refuse(msg, attrs[NFTA_SET_TIMEOUT], -EINVAL);
+		rc = wire_u64(msg, attrs[NFTA_SET_TIMEOUT], &ms);
+		if (rc == 0 && ms > WIRE_TIMEOUT_MS)
+			rc = wire_refuse(msg, attrs[NFTA_SET_TIMEOUT], -ERANGE);
+		set->timeout_ns = rc == 0 ? ms * NS_PER_MS : 0;
+	}
 	if (rc == 0 && attrs[NFTA_SET_DATA_TYPE] != NULL) {
 		if (!(set->flags & NFT_SET_MAP))
 			return wire_refuse(msg, attrs[NFTA_SET_DATA_TYPE], -EINVAL);
@@ -107,6 +121,43 @@ keep_attrs(struct wire_msg *msg, struct store_set *set)
 		mnl_attr_put_u32(out, NFTA_SET_DATA_LEN, htonl(set->data_len));
 	set->attrs = store_blob(mnl_nlmsg_get_payload(out), mnl_nlmsg_get_payload_len(out));
 	return set->attrs != NULL ? 0 : -ENOMEM;
+}
+
+#define for_each_kept(attr, blob)                                                                  \
+	for (const struct nlattr *attr = (const void *)(blob)->data;                               \
+		(const uint8_t *)attr + sizeof(*attr) <= (blob)->data + (blob)->len;               \
+		attr = mnl_attr_next(attr))
+
+int
+wire_size_set(struct wire_msg *msg, struct store_set *set)
+{
+	struct nlmsghdr *out = mnl_nlmsg_put_header(msg->wire->scratch);
+	struct nlattr *desc = mnl_attr_nest_start(out, NFTA_SET_DESC);
+	const struct nlattr *old = NULL, *inner;
+	struct store_blob *blob;
+	int rc;
+
+	if (set->size != 0)
+		return 0;
+	for_each_kept(attr, set->attrs) old = mnl_attr_get_type(attr) == NFTA_SET_DESC ? attr : old;
+	mnl_attr_put_u32(out, NFTA_SET_DESC_SIZE, htonl(NFT_DYNAMIC_SIZE));
+	if (old != NULL)
+		mnl_attr_for_each_nested (inner, old)
+			mnl_attr_put(out, inner->nla_type, mnl_attr_get_payload_len(inner),
+				mnl_attr_get_payload(inner));
+	mnl_attr_nest_end(out, desc);
+	for_each_kept(attr, set->attrs) if (mnl_attr_get_type(attr) != NFTA_SET_DESC) mnl_attr_put(
+		out, attr->nla_type, mnl_attr_get_payload_len(attr), mnl_attr_get_payload(attr));
+	blob = store_blob(mnl_nlmsg_get_payload(out), mnl_nlmsg_get_payload_len(out));
+	rc = blob == NULL ? -ENOMEM
+			  : store_save(msg->wire->store, &set->item, &set->size, sizeof(set->size));
+	if (rc == 0)
+		rc = store_swap(msg->wire->store, &set->item, &set->attrs, blob);
+	if (rc != 0)
+		free(blob);
+	else
+		set->size = NFT_DYNAMIC_SIZE;
+	return rc;
 }
 
 /* A name with %d gets the lowest number that is free (nf_tables_set_alloc_name). */

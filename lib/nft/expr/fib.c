@@ -46,7 +46,7 @@ parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx
 {
 	struct fib *fib = (struct fib *)expr;
 	const struct nft_feature *row;
-	uint32_t result, flags;
+	uint32_t result, flags = 0;
 	int rc = attr_u32(attrs[NFTA_FIB_RESULT], ctx, &result);
 
 	if (rc == 0)

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "expr_rows.h"
+#include "limit.h"
 #include "program.h"
 
 #define NS_A_SECOND 1000000000ULL
@@ -14,12 +15,7 @@
 struct limit {
 	struct expr head;
 	uint32_t state;
-	bool bytes;
-	bool invert;
-	uint64_t rate;
-	uint64_t unit_ns; /* nanoseconds in which rate may pass */
-	uint64_t max_ns;  /* of the bucket */
-	uint64_t cost_ns; /* of a packet, where packets are limited */
+	struct nft_limit limit;
 };
 
 static const struct nft_feature features[] = {
@@ -32,7 +28,7 @@ static const struct nft_feature features[] = {
 
 /* nft_limit_init: what overflows is refused. */
 static int
-sizes(struct limit *l, uint64_t unit, uint64_t burst, const struct nlattr *const *attrs,
+sizes(struct nft_limit *l, uint64_t unit, uint64_t burst, const struct nlattr *const *attrs,
 	struct expr_ctx *ctx)
 {
 	if (l->rate == 0)
@@ -55,10 +51,9 @@ sizes(struct limit *l, uint64_t unit, uint64_t burst, const struct nlattr *const
 	return 0;
 }
 
-static int
-parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx)
+int
+limit_parse(struct nft_limit *l, const struct nlattr *const *attrs, struct expr_ctx *ctx)
 {
-	struct limit *l = (struct limit *)expr;
 	const struct nft_feature *row;
 	uint32_t burst, type, flags;
 	uint64_t unit;
@@ -80,36 +75,26 @@ parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx
 		return rc;
 	l->bytes = type == NFT_LIMIT_PKT_BYTES;
 	l->invert = (flags & NFT_LIMIT_F_INV) != 0;
-	rc = sizes(l, unit, burst, attrs, ctx);
-	return rc != 0 ? rc : ctx->state(ctx->owner, NFT_STATE_LIMIT, &l->state);
+	return sizes(l, unit, burst, attrs, ctx);
 }
 
-/* Take what a packet costs. False: the bucket has not that much, and keeps it. */
-static bool
-take(const struct limit *l, struct nft_bucket *bucket, uint64_t now, uint64_t cost)
+static int
+parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx)
 {
-	uint64_t empty_at = atomic_load_explicit(&bucket->empty_at_ns, memory_order_relaxed);
-	uint64_t from;
+	struct limit *l = (struct limit *)expr;
+	int rc = limit_parse(&l->limit, attrs, ctx);
 
-	do {
-		/* Not more than full; and workers' clocks may differ by a walk. */
-		from = now > l->max_ns && empty_at < now - l->max_ns ? now - l->max_ns : empty_at;
-		if (now < from || now - from < cost)
-			return false;
-	} while (!atomic_compare_exchange_weak_explicit(&bucket->empty_at_ns, &empty_at,
-		from + cost, memory_order_relaxed, memory_order_relaxed));
-	return true;
+	return rc != 0 ? rc : ctx->state(ctx->owner, NFT_STATE_LIMIT, &l->state);
 }
 
 static void
 evaluate(const struct expr *expr, struct nft_eval *eval)
 {
 	const struct limit *l = (const struct limit *)expr;
-	uint64_t cost = l->bytes ? l->unit_ns * eval->pkt->ip_len / l->rate : l->cost_ns;
+	struct nft_bucket *bucket = &eval->program->states->buckets[l->state];
 
 	nft_bind_to_packet(eval, NFT_INPUT_LIMIT);
-	if (take(l, &eval->program->states->buckets[l->state], eval->pkt->now_ns, cost) ==
-		l->invert)
+	if (!nft_limit_pass(&l->limit, &bucket->empty_at_ns, eval->pkt->now_ns, eval->pkt->ip_len))
 		nft_break(eval);
 }
 

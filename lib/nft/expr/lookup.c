@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "dynamic.h"
 #include "expr_rows.h"
 #include "program.h"
 
@@ -66,14 +67,24 @@ static void
 evaluate(const struct expr *expr, struct nft_eval *eval)
 {
 	const struct lookup *l = (const struct lookup *)expr;
-	const struct nft_elem_code *elem =
-		nft_set_find(eval->program->sets[l->set], nft_reg(eval, l->from));
+	const struct nft_set_code *set = eval->program->sets[l->set];
+	const void *key = nft_reg(eval, l->from);
+	uint64_t now = eval->pkt->now_ns;
+	const struct nft_elem_code *elem = nft_set_find(set, key, now);
+	struct nft_dynamic_elem *added = NULL;
 
-	nft_test(eval, l->from, eval->program->sets[l->set]->key_len);
-	if ((elem != NULL) == l->invert) {
+	nft_test(eval, l->from, set->key_len);
+	if (set->changes)
+		nft_bind_to_packet(eval, NFT_INPUT_SET);
+	if (set->dynamic != NULL && elem == NULL)
+		added = nft_dynamic_find(set->dynamic, key, now);
+	if ((elem != NULL || added != NULL) == l->invert) {
 		nft_break(eval);
 		return;
 	}
+	/* The statements of the element that was found (nft_set_elem_update_expr). */
+	if (added != NULL && !nft_dynamic_pass(set->dynamic, added, now, eval->pkt->ip_len))
+		nft_break(eval);
 	if (!l->map || elem == NULL)
 		return;
 	if (l->verdict) {

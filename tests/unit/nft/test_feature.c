@@ -208,7 +208,8 @@ flags_go_together_or_not(void)
 	CU_ASSERT(nft_flags_built(nft_set_features, NFT_SET_INTERVAL | NFT_SET_MAP));
 	CU_ASSERT(nft_flags_built(nft_set_features, NFT_SET_CONCAT | NFT_SET_MAP));
 	CU_ASSERT_FALSE(nft_flags_built(nft_set_features, NFT_SET_CONCAT | NFT_SET_INTERVAL));
-	CU_ASSERT_FALSE(nft_flags_built(nft_set_features, NFT_SET_TIMEOUT));
+	CU_ASSERT_FALSE(nft_flags_built(nft_set_features, NFT_SET_OBJECT));
+	CU_ASSERT_FALSE(nft_flags_built(nft_set_features, NFT_SET_EVAL | NFT_SET_INTERVAL));
 	CU_ASSERT_FALSE(nft_flags_built(nft_set_features, NFT_SET_EVAL | NFT_SET_INTERVAL));
 	CU_ASSERT_FALSE(nft_flags_built(nft_set_features, NFT_SET_OBJECT | NFT_SET_MAP));
 	CU_ASSERT_FALSE(nft_flags_built(nft_set_features, 1U << 31));
