@@ -160,6 +160,13 @@ attr_verdict(const struct nlattr *attr, struct expr_ctx *ctx, struct nft_verdict
 		return attr_refuse(ctx, attrs[NFTA_VERDICT_CODE], -EOPNOTSUPP);
 	if ((int32_t)code != NFT_JUMP && (int32_t)code != NFT_GOTO)
 		return 0;
+	if (attrs[NFTA_VERDICT_CHAIN] == NULL && attrs[NFTA_VERDICT_CHAIN_ID] != NULL &&
+		ctx->chain_by_id != NULL) {
+		rc = attr_u32(attrs[NFTA_VERDICT_CHAIN_ID], ctx, &code);
+		if (rc == 0)
+			rc = ctx->chain_by_id(ctx->owner, code, &out->chain);
+		return rc == 0 ? 0 : attr_refuse(ctx, attrs[NFTA_VERDICT_CHAIN_ID], rc);
+	}
 	rc = attr_string(attrs[NFTA_VERDICT_CHAIN], ctx, chain, sizeof(chain));
 	if (rc == 0)
 		rc = ctx->chain(ctx->owner, chain, &out->chain);

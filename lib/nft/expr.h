@@ -117,6 +117,8 @@ struct expr_ctx {
 	struct nft_dynamic *(*dynamic)(void *owner, const char *name, uint32_t id);
 	/** Number of a chain; -ENOENT. */
 	int (*chain)(void *owner, const char *name, uint32_t *chain);
+	/** The same of a chain without a name, by its id in this batch; NULL: there are none. */
+	int (*chain_by_id)(void *owner, uint32_t id, uint32_t *chain);
 	/** Number of the state of a named object; -ENOENT. */
 	int (*object)(void *owner, const char *name, uint32_t type, uint32_t *state);
 	/** A fresh state slot of a kind; -ENOSPC. */

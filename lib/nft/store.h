@@ -79,9 +79,11 @@ struct store_chain {
 	uint32_t flags;
 	struct store_blob *userdata;
 	bool based;
-	bool binding; /**< made for one rule's `jump { }`, dies with it */
-	uint8_t kind; /**< enum nft_chain_kind */
-	uint8_t hook; /**< NF_INET_* */
+	bool binding;	   /**< made for one rule's `jump { }`, dies with it */
+	bool bound;	   /**< that rule is there: no further rules come */
+	uint32_t batch_id; /**< NFTA_CHAIN_ID while its batch is open, else 0 */
+	uint8_t kind;	   /**< enum nft_chain_kind */
+	uint8_t hook;	   /**< NF_INET_* */
 	int32_t priority;
 	uint32_t policy;     /**< NF_ACCEPT or NF_DROP */
 	uint64_t registered; /**< counts up; at equal priority the highest runs first */
@@ -187,6 +189,7 @@ struct store {
 	uint32_t generation; /**< grows with every commit that changes something */
 	uint64_t table_handles, table_handles_before;
 	uint64_t registrations;
+	uint64_t bindings; /**< chains without a name so far */
 	struct store_change *log;
 	uint32_t log_count, log_room;
 };

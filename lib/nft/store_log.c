@@ -290,6 +290,8 @@ store_commit(struct store *store)
 			((struct store_rule *)item)->fresh = false;
 		if (item->kind == STORE_SET)
 			((struct store_set *)item)->batch_id = 0;
+		if (item->kind == STORE_CHAIN)
+			((struct store_chain *)item)->batch_id = 0;
 		if (store->log[i].op == STORE_SWAPPED) {
 			void *old;
 

@@ -23,6 +23,8 @@ struct asker {
 	struct store_table *table;
 	struct store_rule *rule;
 	struct store_set *set;	    /* named last */
+	struct store_chain *within; /* the rule's */
+	struct store_chain *bound;  /* by its id, in the expression at hand */
 	struct store_set *grows[4]; /* those that packets add to, without a size */
 	unsigned int grow_count;
 };
@@ -74,6 +76,42 @@ ask_chain(void *owner, const char *name, uint32_t *number)
 	/* nft_verdict_init: a base chain is no target. */
 	if (chain->based)
 		return -EOPNOTSUPP;
+	*number = 0;
+	return store_ref(&asker->rule->refs, &chain->item);
+}
+
+static struct store_chain *
+chain_of_batch(const struct store_table *table, uint32_t id)
+{
+	store_for_each(item, &table->chains)
+	{
+		struct store_chain *chain = (struct store_chain *)item;
+
+		if (id != 0 && chain->batch_id == id)
+			return chain;
+	}
+	return NULL;
+}
+
+/* A chain without a name belongs to this rule from now on (nf_tables_bind_chain). */
+static int
+ask_chain_by_id(void *owner, uint32_t id, uint32_t *number)
+{
+	struct asker *asker = owner;
+	struct store_chain *chain = chain_of_batch(asker->table, id);
+	int rc;
+
+	if (chain == NULL)
+		return -ENOENT;
+	if (chain->based || !chain->binding || asker->within->binding)
+		return -EOPNOTSUPP;
+	if (chain->bound)
+		return -EBUSY;
+	rc = store_save(asker->store, &chain->item, &chain->bound, sizeof(chain->bound));
+	if (rc != 0)
+		return rc;
+	chain->bound = true;
+	asker->bound = chain;
 	*number = 0;
 	return store_ref(&asker->rule->refs, &chain->item);
 }
@@ -136,6 +174,7 @@ ctx_of(struct asker *asker, const struct store_chain *chain)
 		.set = ask_set,
 		.dynamic = ask_dynamic,
 		.chain = ask_chain,
+		.chain_by_id = ask_chain_by_id,
 		.object = ask_object,
 		.state = ask_state,
 	};
@@ -178,6 +217,27 @@ put_string(struct nlmsghdr *nlh, const struct nlattr *attr)
 	mnl_attr_put_strz(nlh, mnl_attr_get_type(attr), name);
 }
 
+/* The verdict of a chain without a name: by the name that it has got. */
+static void
+put_binding(struct nlmsghdr *nlh, const struct nlattr *data, const struct store_chain *chain)
+{
+	struct nlattr *outer = mnl_attr_nest_start(nlh, NFTA_IMMEDIATE_DATA);
+	struct nlattr *inner = mnl_attr_nest_start(nlh, NFTA_DATA_VERDICT);
+	const struct nlattr *attr;
+
+	const struct nlattr *verdict = mnl_attr_get_payload(data);
+
+	mnl_attr_for_each_nested (attr, verdict) {
+		if (mnl_attr_get_type(attr) == NFTA_VERDICT_CHAIN_ID)
+			mnl_attr_put_strz(nlh, NFTA_VERDICT_CHAIN, chain->name);
+		else
+			mnl_attr_put(nlh, attr->nla_type, mnl_attr_get_payload_len(attr),
+				mnl_attr_get_payload(attr));
+	}
+	mnl_attr_nest_end(nlh, inner);
+	mnl_attr_nest_end(nlh, outer);
+}
+
 static void
 keep_data(struct nlmsghdr *nlh, const char *name, const struct nlattr *data,
 	const struct asker *asker)
@@ -187,7 +247,10 @@ keep_data(struct nlmsghdr *nlh, const char *name, const struct nlattr *data,
 	mnl_attr_for_each_nested (attr, data) {
 		uint16_t type = mnl_attr_get_type(attr);
 
-		if (strcmp(name, "lookup") == 0 && type == NFTA_LOOKUP_SET)
+		if (strcmp(name, "immediate") == 0 && type == NFTA_IMMEDIATE_DATA &&
+			asker->bound != NULL)
+			put_binding(nlh, attr, asker->bound);
+		else if (strcmp(name, "lookup") == 0 && type == NFTA_LOOKUP_SET)
 			mnl_attr_put_strz(nlh, type, asker->set->name);
 		else if (strcmp(name, "lookup") == 0 && type == NFTA_LOOKUP_SET_ID)
 			continue;
@@ -223,6 +286,7 @@ take_expr(struct wire_msg *msg, struct asker *asker, struct expr_ctx *ctx,
 		rc = -EOPNOTSUPP;
 	if (rc == 0 && *used + ops->size > RULE_MAX)
 		rc = -E2BIG;
+	asker->bound = NULL;
 	if (rc == 0)
 		rc = expr_parse(ops, attrs[NFTA_EXPR_DATA], ctx, (struct expr *)(void *)code);
 	if (rc != 0)
@@ -346,6 +410,26 @@ link_rule(struct wire_msg *msg, struct store_rule *rule, struct store_item *at)
 	return store_add(store, rules, &rule->item, before);
 }
 
+/* A rule's chain, by name or by its id in this batch. */
+static int
+find_chain(struct wire_msg *msg, struct store_table *table, struct store_chain **out)
+{
+	const struct nlattr *by = msg->attrs[NFTA_RULE_CHAIN];
+	uint32_t id;
+	int rc;
+
+	if (by != NULL || msg->attrs[NFTA_RULE_CHAIN_ID] == NULL) {
+		rc = wire_find_chain(msg, table, by, out);
+	} else {
+		by = msg->attrs[NFTA_RULE_CHAIN_ID];
+		rc = wire_u32(msg, by, &id);
+		*out = rc == 0 ? chain_of_batch(table, id) : NULL;
+		if (rc == 0 && *out == NULL)
+			rc = wire_refuse(msg, by, -ENOENT);
+	}
+	return rc == 0 && (*out)->bound ? -EOPNOTSUPP : rc;
+}
+
 int
 wire_new_rule(struct wire_msg *msg)
 {
@@ -358,7 +442,7 @@ wire_new_rule(struct wire_msg *msg)
 	int rc = wire_find_table(msg, msg->attrs[NFTA_RULE_TABLE], &asker.table);
 
 	if (rc == 0)
-		rc = wire_find_chain(msg, asker.table, msg->attrs[NFTA_RULE_CHAIN], &chain);
+		rc = find_chain(msg, asker.table, &chain);
 	if (rc == 0)
 		rc = find_place(msg, chain, &at);
 	if (rc != 0)
@@ -374,6 +458,7 @@ wire_new_rule(struct wire_msg *msg)
 	rule->item.handle =
 		msg->nlh->nlmsg_flags & NLM_F_REPLACE ? at->handle : ++asker.table->handles;
 	asker.rule = rule;
+	asker.within = chain;
 	if (rc == 0)
 		rc = take_exprs(msg, &asker, chain);
 	if (rc == 0 && userdata != NULL) {
@@ -415,13 +500,16 @@ wire_del_rule(struct wire_msg *msg)
 	if (msg->attrs[NFTA_RULE_CHAIN] == NULL) {
 		store_for_each(item, &table->chains)
 		{
-			rc = flush_chain(store, (struct store_chain *)item);
+			if (!((struct store_chain *)item)->binding)
+				rc = flush_chain(store, (struct store_chain *)item);
 			if (rc != 0)
 				return rc;
 		}
 		return 0;
 	}
 	rc = wire_find_chain(msg, table, msg->attrs[NFTA_RULE_CHAIN], &chain);
+	if (rc == 0 && chain->binding)
+		rc = -EOPNOTSUPP;
 	if (rc != 0)
 		return rc;
 	if (msg->attrs[NFTA_RULE_HANDLE] != NULL) {

@@ -52,7 +52,8 @@ const struct nft_feature nft_chain_features[] = {
 	NFT_HAS("base chains, with a policy", NFT_CHAIN_BASE),
 	NFT_HAS("other chains, with jump and goto", 0),
 	NFT_HAS_NOT("flags offload", NFT_CHAIN_HW_OFFLOAD, "of family netdev only"),
-	NFT_HAS_NOT("jump, goto { … }", NFT_CHAIN_BINDING, "chains without a name: not built yet"),
+	NFT_HAS("jump, goto { … }", NFT_CHAIN_BINDING,
+		.note = "not within each other, as in Linux"),
 	NFT_END,
 };
 
@@ -284,8 +285,16 @@ create_chain(struct wire_msg *msg, struct store_table *table, const char *name)
 		rc = wire_u32(msg, msg->attrs[NFTA_CHAIN_FLAGS], &flags);
 		if (rc == 0 && !nft_flags_built(nft_chain_features, flags))
 			rc = wire_refuse(msg, msg->attrs[NFTA_CHAIN_FLAGS], -EOPNOTSUPP);
+		chain->binding = rc == 0 && (flags & NFT_CHAIN_BINDING);
+		if (chain->binding && (chain->based || msg->attrs[NFTA_CHAIN_NAME] != NULL))
+			rc = -EINVAL;
 	}
-	chain->flags = chain->based ? NFT_CHAIN_BASE : 0;
+	if (rc == 0 && msg->attrs[NFTA_CHAIN_ID] != NULL)
+		rc = wire_u32(msg, msg->attrs[NFTA_CHAIN_ID], &chain->batch_id);
+	if (rc == 0 && msg->attrs[NFTA_CHAIN_NAME] == NULL &&
+		(!chain->binding || chain->batch_id == 0))
+		rc = -EINVAL;
+	chain->flags = chain->based ? NFT_CHAIN_BASE : chain->binding ? NFT_CHAIN_BINDING : 0;
 	chain->hook = (uint8_t)place.hook;
 	chain->priority = place.priority;
 	chain->kind = (uint8_t)place.kind;
@@ -323,9 +332,13 @@ wire_new_chain(struct wire_msg *msg)
 			return rename_chain(msg, chain);
 		return update_chain(msg, chain);
 	}
-	/* Chains without a name (`jump { ... }`) are not built yet. */
-	if (msg->attrs[NFTA_CHAIN_NAME] == NULL)
-		return wire_refuse(msg, NULL, -EOPNOTSUPP);
+	/* `jump { … }`: known by its id in this batch, and by a name that nft never shows. */
+	if (msg->attrs[NFTA_CHAIN_NAME] == NULL) {
+		memset(name, 0, sizeof(name));
+		snprintf(name, sizeof(name), "__chain%llu",
+			(unsigned long long)++msg->wire->store->bindings);
+		return create_chain(msg, table, name);
+	}
 	rc = wire_name(msg, msg->attrs[NFTA_CHAIN_NAME], name);
 	if (rc != 0)
 		return rc;
@@ -364,6 +377,8 @@ wire_del_chain(struct wire_msg *msg)
 	}
 	if (rc != 0)
 		return rc;
+	if (chain->binding)
+		return wire_refuse(msg, by, -EOPNOTSUPP);
 	if (chain->item.use != 0 ||
 		((msg->nlh->nlmsg_flags & NLM_F_NONREC) && chain->rules.count != 0)) {
 		uint32_t own = 0;

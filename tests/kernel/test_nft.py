@@ -227,6 +227,26 @@ add rule ip l c tcp option maxseg size set 1400
 -a list ruleset
 -j list ruleset""")
 
+CASES.append("""add table ip l
+add chain ip l c { type filter hook forward priority 0; }
+add rule ip l c tcp dport 22 jump { ip saddr 10.0.0.1 accept; drop; }
+add rule ip l c udp dport 53 goto { counter; ip saddr { 10.0.0.2, 10.0.0.3 } accept; }
+add rule ip l c jump { jump { drop; }; }
+insert rule ip l c jump { log prefix "x "; }
+-a list ruleset
+-j list ruleset
+list chain ip l c
+delete rule ip l c handle 3
+list ruleset
+flush chain ip l c
+-a list ruleset
+add rule ip l c jump { jump nowhere; }
+add rule ip l c jump { drop; }
+flush table ip l
+-a list ruleset
+delete table ip l
+list ruleset""")
+
 # Whole files of several commands, some with an error: all or nothing, all errors at once.
 FILES = [
     "add table ip x\nadd chain ip x c\nadd rule ip x c jump nowhere\nadd rule ip x nochain drop\n",
