@@ -22,6 +22,11 @@ struct log_record {
 	uint32_t level;
 	uint16_t in_port, out_port, len;
 	uint8_t hook, worker;
+	uint8_t flags; /**< NF_LOG_*: which of what follows is wanted */
+	uint8_t ip_options_len, tcp_len;
+	uint8_t ether[12]; /**< destination and source */
+	uint8_t ip_options[40];
+	uint8_t tcp[60]; /**< the header with its options */
 };
 
 /** What is in force, or is about to be. */

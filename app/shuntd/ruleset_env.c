@@ -5,6 +5,7 @@
  * made of it later.
  */
 #include <arpa/inet.h>
+#include <linux/netfilter/nf_log.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -55,8 +56,30 @@ reject(struct pkt *pkt, uint32_t type, uint8_t code)
 	path_reject(env.daemon->path, pkt, type == NFT_REJECT_TCP_RST, code);
 }
 
+/* What `log flags` asks for of the packet's headers. */
 static void
-log_packet(const struct pkt *pkt, const char *prefix, uint32_t level)
+take_headers(const struct pkt *pkt, struct log_record *record)
+{
+	const uint8_t *frame = rte_pktmbuf_mtod(pkt_mbuf(pkt), const uint8_t *);
+	uint32_t left = (uint32_t)pkt->ip_len + pkt->l2_len - pkt->l4_off;
+
+	if (pkt->in_port != PORT_NONE && pkt->l2_len >= sizeof(record->ether))
+		memcpy(record->ether, frame, sizeof(record->ether));
+	if (!(pkt->flags & PKT_IPV6) && pkt->l3_len > 20 &&
+		pkt->l3_len - 20U <= sizeof(record->ip_options)) {
+		record->ip_options_len = (uint8_t)(pkt->l3_len - 20);
+		memcpy(record->ip_options, frame + pkt->l2_len + 20, record->ip_options_len);
+	}
+	if (pkt->l4_proto == IPPROTO_TCP && !(pkt->flags & PKT_LATER_FRAGMENT) && left >= 20) {
+		uint32_t len = (uint32_t)(frame[pkt->l4_off + 12] >> 4) * 4;
+
+		record->tcp_len = (uint8_t)(len >= 20 && len <= left ? len : 20);
+		memcpy(record->tcp, frame + pkt->l4_off, record->tcp_len);
+	}
+}
+
+static void
+log_packet(const struct pkt *pkt, const char *prefix, uint32_t level, uint32_t flags)
 {
 	struct log_record record = {
 		.tuple = pkt->tuple,
@@ -66,11 +89,46 @@ log_packet(const struct pkt *pkt, const char *prefix, uint32_t level)
 		.len = pkt->ip_len,
 		.hook = pkt->hook,
 		.worker = pkt->worker,
+		.flags = (uint8_t)flags,
 	};
 
+	if (flags != 0)
+		take_headers(pkt, &record);
 	strncpy(record.prefix, prefix, sizeof(record.prefix) - 1);
 	if (env.ring == NULL || rte_ring_mp_enqueue_elem(env.ring, &record, sizeof(record)) != 0)
 		atomic_fetch_add_explicit(&env.lost, 1, memory_order_relaxed);
+}
+
+static void
+set_hex(json_t *event, const char *key, const uint8_t *bytes, unsigned int len)
+{
+	char text[2 * 60 + 1] = "";
+
+	for (unsigned int i = 0; i < len && i < 60; i++)
+		snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+	json_object_set_new(event, key, json_string(text));
+}
+
+static json_t *
+add_headers(json_t *event, const struct log_record *r)
+{
+	uint32_t seq, ack;
+
+	if (r->flags & NF_LOG_MACDECODE) {
+		set_hex(event, "mac_dst", r->ether, 6);
+		set_hex(event, "mac_src", r->ether + 6, 6);
+	}
+	if ((r->flags & NF_LOG_IPOPT) && r->ip_options_len != 0)
+		set_hex(event, "ip_options", r->ip_options, r->ip_options_len);
+	if ((r->flags & NF_LOG_TCPSEQ) && r->tcp_len != 0) {
+		memcpy(&seq, r->tcp + 4, sizeof(seq));
+		memcpy(&ack, r->tcp + 8, sizeof(ack));
+		json_object_set_new(event, "tcp_seq", json_integer(ntohl(seq)));
+		json_object_set_new(event, "tcp_ack", json_integer(ntohl(ack)));
+	}
+	if ((r->flags & NF_LOG_TCPOPT) && r->tcp_len > 20)
+		set_hex(event, "tcp_options", r->tcp + 20, r->tcp_len - 20U);
+	return event;
 }
 
 static json_t *
@@ -81,10 +139,12 @@ event_of(const struct log_record *r)
 
 	inet_ntop(family, &r->tuple.src, src, sizeof(src));
 	inet_ntop(family, &r->tuple.dst, dst, sizeof(dst));
-	return json_pack("{ss si ss ss si ss ss si si si}", "prefix", r->prefix, "level",
-		(int)r->level, "in", port_name(r->in_port), "out", port_name(r->out_port), "len",
-		(int)r->len, "src", src, "dst", dst, "proto", (int)r->tuple.proto, "sport",
-		(int)ntohs(r->tuple.sport), "dport", (int)ntohs(r->tuple.dport));
+	return add_headers(
+		json_pack("{ss si ss ss si ss ss si si si}", "prefix", r->prefix, "level",
+			(int)r->level, "in", port_name(r->in_port), "out", port_name(r->out_port),
+			"len", (int)r->len, "src", src, "dst", dst, "proto", (int)r->tuple.proto,
+			"sport", (int)ntohs(r->tuple.sport), "dport", (int)ntohs(r->tuple.dport)),
+		r);
 }
 
 void

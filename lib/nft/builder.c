@@ -261,12 +261,16 @@ builder_set(struct nft_builder *b, const struct nft_set_decl *decl)
 		.verdicts = decl->verdicts,
 		.changes = (decl->flags & NFT_SET_TIMEOUT) || decl->dynamic != NULL,
 		.dynamic = decl->dynamic,
+		.field_count = decl->field_count,
 	};
+	if (decl->field_count != 0)
+		memcpy(sets[at]->fields, decl->fields, decl->field_count);
 	return at;
 }
 
 int
-builder_elem(struct nft_builder *b, uint32_t set, const struct nft_elem_code *elem, bool catchall)
+builder_elem(struct nft_builder *b, uint32_t set, const struct nft_elem_code *elem,
+	const uint8_t *key_end, bool catchall)
 {
 	struct nft_set_code *code = b->program->sets[set];
 	struct nft_elem_code *elems;
@@ -280,6 +284,14 @@ builder_elem(struct nft_builder *b, uint32_t set, const struct nft_elem_code *el
 	if (elems == NULL)
 		return -ENOMEM;
 	code->elems = elems;
+	if (code->field_count != 0) {
+		uint8_t(*ends)[NFT_DATA_MAX] = grow(code->ends, code->count, sizeof(ends[0]));
+
+		if (ends == NULL)
+			return -ENOMEM;
+		code->ends = ends;
+		memcpy(ends[code->count], key_end, sizeof(ends[0]));
+	}
 	elems[code->count++] = *elem;
 	return 0;
 }

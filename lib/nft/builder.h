@@ -41,6 +41,8 @@ struct nft_set_decl {
 	uint32_t data_len; /**< of maps; 0 for verdicts */
 	bool verdicts;	   /**< a verdict map */
 	struct nft_dynamic *dynamic; /**< what packets add, or NULL; not owned */
+	const uint8_t *fields;	     /**< ranges of concatenations: bytes of each field */
+	uint32_t field_count;	     /**< 0: the set has no such */
 };
 
 /** Declare a set. @return its number, -EINVAL, -EEXIST, -ENOMEM */
@@ -49,11 +51,12 @@ int builder_set(struct nft_builder *b, const struct nft_set_decl *decl);
 /**
  * Add an element to a set.
  * @param elem copied; its verdict's chain is a number from builder_chain()
+ * @param key_end the last key of its range, where the set has fields; else NULL
  * @param catchall the element that a miss finds
  * @return 0, -ENOMEM
  */
-int builder_elem(
-	struct nft_builder *b, uint32_t set, const struct nft_elem_code *elem, bool catchall);
+int builder_elem(struct nft_builder *b, uint32_t set, const struct nft_elem_code *elem,
+	const uint8_t *key_end, bool catchall);
 
 /**
  * Declare a named object.

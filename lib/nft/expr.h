@@ -82,8 +82,8 @@ struct nft_env {
 	uint16_t (*fib_port)(const struct pkt *pkt, const union address *address, uint16_t port);
 	/** The smaller MTU of the packet's route and of the one back to its source, bytes of IP. */
 	uint32_t (*path_mtu)(const struct pkt *pkt);
-	/** A log statement was reached. */
-	void (*log)(const struct pkt *pkt, const char *prefix, uint32_t level);
+	/** A log statement was reached. @param flags NF_LOG_* */
+	void (*log)(const struct pkt *pkt, const char *prefix, uint32_t level, uint32_t flags);
 };
 
 /** One evaluation of one packet at one base chain. */

@@ -80,7 +80,9 @@ declare_sets(struct loader *l, const struct store_table *table)
 			.key_len = set->key_len,
 			.data_len = set->data_len,
 			.verdicts = set->verdicts,
-			.dynamic = set->dynamic};
+			.dynamic = set->dynamic,
+			.fields = set->fields,
+			.field_count = set->field_count};
 		int rc = builder_set(l->builder, &decl);
 
 		if (rc < 0)
@@ -161,7 +163,8 @@ load_elems(struct loader *l, const struct store_table *table)
 			code.verdict.code = elem->code;
 			code.verdict.chain =
 				elem->chain != NULL ? elem->chain->number : NFT_CHAIN_NONE;
-			rc = builder_elem(l->builder, set->number, &code, elem->catchall);
+			rc = builder_elem(
+				l->builder, set->number, &code, elem->key_end, elem->catchall);
 			if (rc != 0)
 				return rc;
 		}

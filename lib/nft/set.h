@@ -21,6 +21,9 @@ struct nft_elem_code {
 	uint64_t expires_ns;	    /**< 0: never */
 };
 
+/** Fields of a concatenation, at most (NFT_REG32_COUNT). */
+#define NFT_FIELDS 16
+
 /** A set. */
 struct nft_set_code {
 	uint32_t key_len; /**< bytes compared */
@@ -29,6 +32,13 @@ struct nft_set_code {
 	bool verdicts;
 	bool changes;		     /**< elements come and go by themselves */
 	struct nft_dynamic *dynamic; /**< what packets add; not owned; NULL: nothing */
+	/**
+	 * Ranges of concatenations: bytes of each field, which takes whole words of
+	 * the key; 0 fields: none. Elements are looked at in their order then.
+	 */
+	uint8_t fields[NFT_FIELDS];
+	uint32_t field_count;
+	uint8_t (*ends)[NFT_DATA_MAX]; /**< by element: the last key of its range */
 	uint32_t count;
 	bool has_catchall;
 	struct nft_elem_code catchall; /**< used on a miss */

@@ -54,6 +54,8 @@ compare_elem(const void *a, const void *b)
 	int order = memcmp(x->key, y->key, sizeof(x->key));
 
 	if (order == 0)
+		order = memcmp(x->key_end, y->key_end, sizeof(x->key_end));
+	if (order == 0)
 		order = (int)x->end - (int)y->end;
 	return order != 0 ? order : (int)x->catchall - (int)y->catchall;
 }

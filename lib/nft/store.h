@@ -125,6 +125,8 @@ struct store_set {
 	uint32_t key_len, data_len;
 	bool verdicts;
 	uint32_t size;		     /**< most elements, 0: any number */
+	uint8_t fields[16];	     /**< ranges of concatenations: bytes of each field */
+	uint32_t field_count;	     /**< 0: no such */
 	uint64_t timeout_ns;	     /**< of elements that say none; 0: they stay */
 	struct nft_dynamic *dynamic; /**< what packets add; owned; NULL: they add nothing */
 	struct store_list elems;
@@ -138,6 +140,7 @@ struct store_elem {
 	struct store_set *set;
 	struct store_blob *attrs; /**< of its NFTA_LIST_ELEM */
 	uint8_t key[NFT_DATA_MAX];
+	uint8_t key_end[NFT_DATA_MAX]; /**< where the set has fields; else zero */
 	bool end, catchall;
 	uint64_t timeout_ns; /**< its life, 0: for ever */
 	uint64_t expires_ns; /**< when it is over, 0: never */

@@ -18,7 +18,7 @@ const struct nft_feature nft_elem_attributes[] = {
 	NFT_HAS_NOT("a statement", NFTA_SET_ELEM_EXPR, "not built yet"),
 	NFT_HAS_NOT("statements", NFTA_SET_ELEM_EXPRESSIONS, "not built yet"),
 	NFT_HAS_NOT("an object", NFTA_SET_ELEM_OBJREF, "not built yet"),
-	NFT_HAS_NOT("the end of a concatenation's range", NFTA_SET_ELEM_KEY_END, "not built yet"),
+	NFT_HAS("the end of a concatenation's range", NFTA_SET_ELEM_KEY_END),
 	NFT_END,
 };
 
@@ -124,6 +124,13 @@ parse_elem(struct wire_msg *msg, const struct nlattr *nest, struct store_elem *e
 		return wire_refuse(msg, nest, -EINVAL);
 	if (!elem->catchall)
 		rc = parse_value(msg, attrs[NFTA_SET_ELEM_KEY], elem->set->key_len, elem->key);
+	if (rc == 0 && attrs[NFTA_SET_ELEM_KEY_END] != NULL)
+		rc = elem->set->field_count == 0 || elem->catchall
+			     ? -EINVAL
+			     : parse_value(msg, attrs[NFTA_SET_ELEM_KEY_END], elem->set->key_len,
+				       elem->key_end);
+	else if (rc == 0 && elem->set->field_count != 0 && !elem->catchall)
+		memcpy(elem->key_end, elem->key, sizeof(elem->key_end));
 	if (rc != 0 || key_only)
 		return rc == 0 ? 0 : wire_refuse(msg, nest, rc);
 	if ((attrs[NFTA_SET_ELEM_DATA] != NULL) != ((elem->set->flags & NFT_SET_MAP) && !elem->end))
@@ -183,6 +190,55 @@ keep_elem(struct wire_msg *msg, const struct nlattr *nest)
 	return store_blob(mnl_nlmsg_get_payload(out), mnl_nlmsg_get_payload_len(out));
 }
 
+/* Whether each field of a key is within an element's ranges. */
+static bool
+holds(const struct store_set *set, const struct store_elem *elem, const uint8_t *key)
+{
+	uint32_t offset = 0;
+
+	for (uint32_t i = 0; i < set->field_count; i++) {
+		uint32_t len = set->fields[i];
+
+		if (memcmp(key + offset, elem->key + offset, len) < 0 ||
+			memcmp(key + offset, elem->key_end + offset, len) > 0)
+			return false;
+		offset += (len + 3) / 4 * 4;
+	}
+	return true;
+}
+
+struct store_elem *
+wire_elem_holding(const struct store_set *set, const uint8_t *key)
+{
+	store_for_each(item, &set->elems)
+	{
+		struct store_elem *elem = (struct store_elem *)item;
+
+		if (!elem->catchall && !store_elem_over(elem, clock_ns()) && holds(set, elem, key))
+			return elem;
+	}
+	return NULL;
+}
+
+/* Ranges may not begin or end within another element's (nft_pipapo_insert). */
+static int
+check_ranges(const struct store_set *set, const struct store_elem *elem)
+{
+	uint32_t offset = 0;
+
+	if (set->field_count == 0 || elem->catchall)
+		return 0;
+	if (wire_elem_holding(set, elem->key) != NULL ||
+		wire_elem_holding(set, elem->key_end) != NULL)
+		return -EEXIST;
+	for (uint32_t i = 0; i < set->field_count; i++) {
+		if (memcmp(elem->key + offset, elem->key_end + offset, set->fields[i]) > 0)
+			return -EINVAL;
+		offset += (set->fields[i] + 3U) / 4 * 4;
+	}
+	return 0;
+}
+
 static int
 add_elem(struct wire_msg *msg, struct store_set *set, const struct nlattr *nest)
 {
@@ -210,9 +266,12 @@ add_elem(struct wire_msg *msg, struct store_set *set, const struct nlattr *nest)
 		store_item_free(store, &elem->item);
 		return rc;
 	}
+	if (rc == 0 && check_ranges(set, elem) != 0)
+		rc = wire_refuse(msg, nest, check_ranges(set, elem));
 	/* A range counts once, as in nft_rbtree_ksize: it is two elements, and one may end nowhere.
 	 */
-	limit = set->flags & NFT_SET_INTERVAL ? set->size * 2ULL + 1 : set->size;
+	limit = (set->flags & NFT_SET_INTERVAL) && set->field_count == 0 ? set->size * 2ULL + 1
+									 : set->size;
 	if (rc == 0 && set->size != 0 && set->elems.count >= limit)
 		rc = wire_refuse(msg, nest, -ENFILE);
 	if (rc == 0) {
@@ -348,7 +407,10 @@ wire_del_elem(struct wire_msg *msg)
 		struct store_elem key = {.set = set}, *elem;
 
 		rc = parse_elem(msg, nest, &key, true);
-		elem = rc == 0 ? store_elem(set, &key) : NULL;
+		/* Of ranges the one goes that holds the first key (nft_pipapo_deactivate). */
+		elem = rc != 0				   ? NULL
+		       : set->field_count && !key.catchall ? wire_elem_holding(set, key.key)
+							   : store_elem(set, &key);
 		if (elem != NULL && store_elem_over(elem, clock_ns()))
 			elem = NULL;
 		if (rc == 0 && elem == NULL && set->dynamic != NULL && !key.catchall &&

@@ -181,6 +181,8 @@ edge(const struct store_set *set, const struct store_elem *key)
 {
 	struct store_elem *best = NULL;
 
+	if (set->field_count != 0)
+		return wire_elem_holding(set, key->key);
 	if (!(set->flags & NFT_SET_INTERVAL))
 		return store_elem(set, key);
 	store_for_each(item, &set->elems)

@@ -20,7 +20,8 @@ const struct nft_feature nft_set_features[] = {
 	NFT_HAS("maps, verdict maps", NFT_SET_MAP,
 		.note = "values or verdicts; `*` for what is not in them"),
 	NFT_HAS("concatenations", NFT_SET_CONCAT, .note = "of single values; up to 64 bytes"),
-	NFT_HAS_NOT("ranges of concatenations", NFT_SET_CONCAT | NFT_SET_INTERVAL, "not built yet"),
+	NFT_HAS("ranges of concatenations", NFT_SET_CONCAT | NFT_SET_INTERVAL,
+		.note = "looked through one by one", .text = true),
 	NFT_HAS("flags timeout", NFT_SET_TIMEOUT),
 	NFT_HAS("flags dynamic", NFT_SET_EVAL, .note = "elements that packets add"),
 	NFT_HAS_NOT("flags dynamic of intervals", NFT_SET_EVAL | NFT_SET_INTERVAL, "not built yet"),
@@ -88,6 +89,32 @@ parse_set(struct wire_msg *msg, struct store_set *set)
 	return rc;
 }
 
+/* The bytes of each field of a concatenation (nft_set_desc_concat). */
+static int
+parse_fields(struct wire_msg *msg, const struct nlattr *list, struct store_set *set)
+{
+	const struct nlattr *nest, *attrs[NFTA_SET_FIELD_MAX + 1];
+	uint32_t len, count = 0, bytes = 0;
+
+	mnl_attr_for_each_nested (nest, list) {
+		int rc = wire_attrs(msg, nest, attrs, NFTA_SET_FIELD_MAX);
+
+		if (rc == 0)
+			rc = wire_u32(msg, attrs[NFTA_SET_FIELD_LEN], &len);
+		if (rc != 0)
+			return rc;
+		if (count == sizeof(set->fields) || len == 0 || len > NFT_DATA_MAX)
+			return wire_refuse(msg, msg->attrs[NFTA_SET_DESC], -E2BIG);
+		set->fields[count++] = (uint8_t)len;
+		bytes += (len + 3) / 4 * 4;
+	}
+	if (count != 0 && bytes != set->key_len)
+		return wire_refuse(msg, msg->attrs[NFTA_SET_DESC], -EINVAL);
+	/* Others are looked up as a whole. */
+	set->field_count = (set->flags & NFT_SET_INTERVAL) && count > 1 ? count : 0;
+	return 0;
+}
+
 static int
 parse_desc(struct wire_msg *msg, struct store_set *set)
 {
@@ -97,6 +124,8 @@ parse_desc(struct wire_msg *msg, struct store_set *set)
 	if (msg->attrs[NFTA_SET_DESC] == NULL)
 		return 0;
 	rc = wire_attrs(msg, msg->attrs[NFTA_SET_DESC], desc, NFTA_SET_DESC_MAX);
+	if (rc == 0 && desc[NFTA_SET_DESC_CONCAT] != NULL)
+		rc = parse_fields(msg, desc[NFTA_SET_DESC_CONCAT], set);
 	if (rc == 0 && desc[NFTA_SET_DESC_SIZE] != NULL)
 		rc = wire_u32(msg, desc[NFTA_SET_DESC_SIZE], &set->size);
 	return rc;

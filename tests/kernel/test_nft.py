@@ -247,6 +247,33 @@ flush table ip l
 delete table ip l
 list ruleset""")
 
+CASES.append("""add table ip l
+add set ip l s { type ipv4_addr . inet_service; flags interval; }
+add set ip l t { type ipv4_addr . inet_service . inet_proto; flags interval,timeout; size 3; }
+add map ip l m { type ipv4_addr . inet_service : verdict; flags interval; }
+add element ip l s { 10.0.0.0/8 . 80, 192.168.1.1-192.168.1.9 . 100-200, 1.1.1.1 . 22 }
+add element ip l s { 10.0.0.0/8 . 80 }
+create element ip l s { 10.0.0.0/8 . 80 }
+add element ip l s { 10.1.0.0/16 . 80 }
+add element ip l s { 10.0.0.0/8 . 70-90 }
+add element ip l s { 9.0.0.0-11.0.0.0 . 81-90 }
+add element ip l t { 10.0.0.0/8 . 80 . tcp timeout 1h, 11.0.0.0/8 . 80 . 6-17, 12.0.0.1 . 1 . udp }
+add element ip l t { 13.0.0.1 . 1 . udp }
+add element ip l m { 10.0.0.0/8 . 80 : accept, 11.0.0.1 . 1-1024 : drop }
+add chain ip l c { type filter hook forward priority 0; }
+add rule ip l c ip saddr . tcp dport @s accept
+add rule ip l c ip saddr . tcp dport { 10.0.0.0/24 . 80-90, 10.0.1.0/24 . 22 } accept
+add rule ip l c ip saddr . udp dport vmap @m
+-a list ruleset
+-j list ruleset
+get element ip l s { 10.3.4.5 . 80 }
+get element ip l s { 10.3.4.5 . 81 }
+delete element ip l s { 10.0.0.0/8 . 80 }
+delete element ip l s { 192.168.1.1 . 100 }
+list set ip l s
+flush set ip l s
+list set ip l s""")
+
 # Whole files of several commands, some with an error: all or nothing, all errors at once.
 FILES = [
     "add table ip x\nadd chain ip x c\nadd rule ip x c jump nowhere\nadd rule ip x nochain drop\n",

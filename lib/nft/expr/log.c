@@ -4,11 +4,14 @@
  */
 #include <errno.h>
 
+#include <linux/netfilter/nf_log.h>
+
 #include "expr_rows.h"
 
 struct log {
 	struct expr head;
 	uint32_t level;
+	uint32_t flags;	  /* NF_LOG_* */
 	char prefix[128]; /* NF_LOG_PREFIXLEN */
 };
 
@@ -20,7 +23,8 @@ static const struct nft_feature features[] = {
 	NFT_HAS_NOT("log group N", NFTA_LOG_GROUP, "not built yet"),
 	NFT_HAS_NOT("log snaplen N", NFTA_LOG_SNAPLEN, "not built yet"),
 	NFT_HAS_NOT("log queue-threshold N", NFTA_LOG_QTHRESHOLD, "not built yet"),
-	NFT_HAS_NOT("log flags FLAGS", NFTA_LOG_FLAGS, "an event has no such fields yet"),
+	NFT_HAS("log flags FLAGS", NFTA_LOG_FLAGS,
+		.note = "fields of the event; `skuid` has none, a packet has no socket here"),
 	NFT_END,
 };
 
@@ -32,6 +36,10 @@ parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx
 
 	if (rc == 0)
 		rc = expr_attributes(features, attrs, NFTA_LOG_MAX, ctx);
+	if (rc == 0)
+		rc = attr_u32_or(attrs[NFTA_LOG_FLAGS], ctx, 0, &log->flags);
+	if (rc == 0 && (log->flags & ~(uint32_t)NF_LOG_MASK))
+		rc = attr_refuse(ctx, attrs[NFTA_LOG_FLAGS], -EINVAL);
 	if (rc == 0 && log->level > NFT_LOGLEVEL_MAX)
 		rc = attr_refuse(ctx, attrs[NFTA_LOG_LEVEL], -EINVAL);
 	if (rc == 0 && attrs[NFTA_LOG_PREFIX] != NULL)
@@ -45,7 +53,7 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 	const struct log *log = (const struct log *)expr;
 
 	nft_bind_to_packet(eval, NFT_INPUT_LOG);
-	eval->env->log(eval->pkt, log->prefix, log->level);
+	eval->env->log(eval->pkt, log->prefix, log->level, log->flags);
 }
 
 const struct expr_ops expr_log = {

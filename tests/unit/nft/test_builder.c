@@ -196,7 +196,7 @@ test_objects(void)
 		memcpy(elem.key, &key, 4);
 		elem.verdict = (struct nft_verdict){key == 100 ? NFT_JUMP : NF_ACCEPT,
 			key == 100 ? (uint32_t)other : NFT_CHAIN_NONE};
-		CU_ASSERT_EQUAL(builder_elem(b, 0, &elem, false), 0);
+		CU_ASSERT_EQUAL(builder_elem(b, 0, &elem, NULL, false), 0);
 	}
 	CU_ASSERT_EQUAL(builder_rule(b, (uint32_t)base, 1, &everywhere, NULL, 0), 0);
 	e = nftnl_expr_alloc("meta");

@@ -129,8 +129,9 @@ on_reject(struct pkt *pkt, uint32_t type, uint8_t code)
 }
 
 static void
-on_log(const struct pkt *pkt, const char *prefix, uint32_t level)
+on_log(const struct pkt *pkt, const char *prefix, uint32_t level, uint32_t flags)
 {
+	(void)flags;
 	(void)pkt;
 	(void)level;
 	CU_ASSERT_STRING_EQUAL(prefix, "in: ");
