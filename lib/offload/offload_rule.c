@@ -184,13 +184,6 @@ take_counts(struct offload *o, struct rule *rule, uint64_t *packets, uint64_t *b
 	rule->bytes = b;
 }
 
-static void
-remove_rule(struct offload *o, uint32_t at)
-{
-	atomic_fetch_sub_explicit(&o->live, 1, memory_order_relaxed);
-	push(o, &o->removing, at, RULE_REMOVING);
-}
-
 void
 rule_withdraw(struct offload *o, uint64_t handle)
 {
@@ -203,7 +196,7 @@ rule_withdraw(struct offload *o, uint64_t handle)
 	else if (o->rules[at].state == RULE_OFFERED)
 		o->rules[at].withdrawn = true;
 	else if (o->rules[at].state == RULE_LIVE)
-		remove_rule(o, at);
+		push(o, &o->removing, at, RULE_REMOVING);
 }
 
 /* Rules of an older generation go. */
@@ -223,7 +216,7 @@ rules_flush(struct offload *o)
 				continue;
 			o->stale++;
 			if (rule->state == RULE_LIVE)
-				remove_rule(o, at);
+				push(o, &o->removing, at, RULE_REMOVING);
 			n++;
 		}
 		o->seen = wanted;
@@ -256,6 +249,8 @@ rules_destroy(struct offload *o)
 			push(o, &o->removing, at, RULE_REMOVING);
 			continue;
 		}
+		/* Not before: till then the NIC may forward by it. */
+		atomic_fetch_sub_explicit(&o->live, 1, memory_order_relaxed);
 		if (root_of(o, rule->ethdev) != NULL) {
 			root_of(o, rule->ethdev)->info.live--;
 			root_of(o, rule->ethdev)->info.destroyed++;
