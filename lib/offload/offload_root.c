@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <rte_cycles.h>
 #include <rte_errno.h>
 
 #include "offload_priv.h"
@@ -48,19 +49,27 @@ install(struct offload *o, struct root *root, const char *what, uint32_t group, 
 	return 0;
 }
 
+/* @return 0, or the last try's errno */
+static int
+destroy(struct offload *o, uint16_t ethdev, struct rte_flow *flow, struct rte_flow_error *error)
+{
+	int rc = o->driver->destroy(ethdev, flow, error);
+
+	for (unsigned int i = 0; rc != 0 && i < DESTROY_TRIES; i++) {
+		rte_delay_us_sleep(DESTROY_NAP_US);
+		rc = o->driver->destroy(ethdev, flow, error);
+	}
+	return rc;
+}
+
 static void
 uninstall(struct offload *o, struct root *root)
 {
 	struct rte_flow_error error;
 
 	/* The jump first: nothing meets a half of the program. */
-	while (root->flow_count > 0) {
-		struct rte_flow *flow = root->flows[--root->flow_count];
-
-		for (unsigned int i = 0; i < 1000; i++)
-			if (o->driver->destroy(root->ethdev, flow, &error) == 0)
-				break;
-	}
+	while (root->flow_count > 0)
+		(void)destroy(o, root->ethdev, root->flows[--root->flow_count], &error);
 }
 
 /* TTL and hop limit 0 and 1 go to software, which owes an error for them. */
@@ -134,12 +143,10 @@ probe(struct offload *o, struct root *root, unsigned int family, unsigned int pr
 		say(root, names[family][proto], &error);
 		return;
 	}
-	for (unsigned int i = 0; i < 1000; i++)
-		if (o->driver->destroy(root->ethdev, flow, &error) == 0) {
-			root->able[family][proto] = true;
-			return;
-		}
-	say(root, "destroy", &error);
+	if (destroy(o, root->ethdev, flow, &error) == 0)
+		root->able[family][proto] = true;
+	else
+		say(root, "destroy", &error);
 }
 
 int
@@ -176,6 +183,7 @@ offload_port_remove(struct offload *o, uint16_t ethdev)
 	root = root_of(o, ethdev);
 	if (root != NULL) {
 		uninstall(o, root);
+		rules_leave(o, ethdev);
 		root->used = false;
 	}
 	pthread_mutex_unlock(&o->lock);
