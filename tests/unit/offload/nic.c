@@ -140,6 +140,17 @@ nic_reset(void)
 	memset(&nic, 0, sizeof(nic));
 }
 
+void
+nic_close(uint16_t ethdev)
+{
+	for (unsigned int i = 0; i < NIC_RULES; i++)
+		if (nic.rules[i].rule != NULL && nic.rules[i].ethdev == ethdev) {
+			free(nic.rules[i].rule);
+			nic.rules[i].rule = NULL;
+			nic.held--;
+		}
+}
+
 const struct rte_flow_item *
 nic_item(const struct nic_rule *rule, enum rte_flow_item_type type)
 {

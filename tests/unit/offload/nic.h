@@ -53,6 +53,9 @@ extern const struct offload_driver nic_driver;
 /** Empty it, and forget all orders. */
 void nic_reset(void);
 
+/** A port is closed, and takes its rules along: their handles are invalid. */
+void nic_close(uint16_t ethdev);
+
 /** The rule that matches this IPv4 or IPv6 source (its last four bytes), or NULL. */
 struct nic_rule *nic_find(uint32_t src);
 

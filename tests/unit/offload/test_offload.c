@@ -13,6 +13,8 @@ main(void)
 		"0", "--log-level=critical"};
 	CU_SuiteInfo suites[] = {
 		{"life", NULL, NULL, NULL, NULL, life_tests},
+		{"full", NULL, NULL, NULL, NULL, full_tests},
+		{"change", NULL, NULL, NULL, NULL, change_tests},
 		CU_SUITE_INFO_NULL,
 	};
 	int failed;
