@@ -127,7 +127,8 @@ void offload_free(struct offload *o);
  * by creating and destroying one rule of each kind. Control thread, before
  * traffic; waits while the offload thread is at work.
  * @param port the number that ports have in shunt, below OFFLOAD_PORTS
- * @return 0, or -ENOTSUP: the port stays in software, offload_port() says why
+ * @return 0; -ENOTSUP: the port stays in software, offload_port() says why;
+ *   -EINVAL: port is too high; -EEXIST: port or ethdev was added before
  */
 int offload_port_add(struct offload *o, uint16_t port, uint16_t ethdev);
 

@@ -3,6 +3,7 @@
  * A port's root program, and what the port can do: found out by creating the
  * real thing, for drivers validate what they then refuse.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -22,13 +23,38 @@ root_of(const struct offload *o, uint16_t ethdev)
 	return NULL;
 }
 
-static void
-say(struct root *root, const char *what, const struct rte_flow_error *error)
+/* The name of the item or action that a driver minds, if it points at one of ours. */
+static const char *
+minded(const struct rte_flow_item *items, const struct rte_flow_action *actions,
+	const struct rte_flow_error *error)
 {
+	const char *name = NULL;
+
+	for (; error->cause != NULL && items->type != RTE_FLOW_ITEM_TYPE_END; items++)
+		if (error->cause == items || error->cause == items->spec ||
+			error->cause == items->mask)
+			(void)rte_flow_conv(RTE_FLOW_CONV_OP_ITEM_NAME_PTR, &name, sizeof(name),
+				(const void *)(uintptr_t)items->type, NULL);
+	for (; error->cause != NULL && actions->type != RTE_FLOW_ACTION_TYPE_END; actions++)
+		if (error->cause == actions || error->cause == actions->conf)
+			(void)rte_flow_conv(RTE_FLOW_CONV_OP_ACTION_NAME_PTR, &name, sizeof(name),
+				(const void *)(uintptr_t)actions->type, NULL);
+	return name;
+}
+
+static void
+say(struct root *root, const char *what, const char *item, const struct rte_flow_error *error)
+{
+	char name[64] = "";
+	size_t n = 0;
+
 	/* The first refusal is the one that matters. */
 	if (root->info.why[0] != '\0')
 		return;
-	snprintf(root->info.why, sizeof(root->info.why), "driver-unsupported:%s: %s", what,
+	for (; item != NULL && item[n] != '\0' && n + 1 < sizeof(name); n++)
+		name[n] = (char)tolower((unsigned char)item[n]);
+	snprintf(root->info.why, sizeof(root->info.why), "driver-unsupported:%s: %s%s%s", what,
+		name, n > 0 ? ": " : "",
 		error->message != NULL ? error->message : rte_strerror(rte_errno));
 }
 
@@ -42,7 +68,7 @@ install(struct offload *o, struct root *root, const char *what, uint32_t group, 
 	struct rte_flow *flow = o->driver->create(root->ethdev, &attr, items, actions, &error);
 
 	if (flow == NULL) {
-		say(root, what, &error);
+		say(root, what, minded(items, actions, &error), &error);
 		return -ENOTSUP;
 	}
 	root->flows[root->flow_count++] = flow;
@@ -140,13 +166,14 @@ probe(struct offload *o, struct root *root, unsigned int family, unsigned int pr
 	flow = o->driver->create(
 		root->ethdev, &pattern.attr, pattern.items, pattern.actions, &error);
 	if (flow == NULL) {
-		say(root, names[family][proto], &error);
+		say(root, names[family][proto], minded(pattern.items, pattern.actions, &error),
+			&error);
 		return;
 	}
 	if (destroy(o, root->ethdev, flow, &error) == 0)
 		root->able[family][proto] = true;
 	else
-		say(root, "destroy", &error);
+		say(root, "destroy", NULL, &error);
 }
 
 int
@@ -159,6 +186,10 @@ offload_port_add(struct offload *o, uint16_t port, uint16_t ethdev)
 		return -EINVAL;
 	root = &o->roots[port];
 	pthread_mutex_lock(&o->lock);
+	if (root->flow_count > 0 || (root_of(o, ethdev) != NULL && root_of(o, ethdev) != root)) {
+		pthread_mutex_unlock(&o->lock);
+		return -EEXIST;
+	}
 	*root = (struct root){.used = true, .ethdev = ethdev};
 	rc = install_all(o, root);
 	if (rc == 0)
