@@ -15,6 +15,8 @@ main(void)
 		{"life", NULL, NULL, NULL, NULL, life_tests},
 		{"full", NULL, NULL, NULL, NULL, full_tests},
 		{"change", NULL, NULL, NULL, NULL, change_tests},
+		{"root", NULL, NULL, NULL, NULL, root_tests},
+		{"translate", NULL, NULL, NULL, NULL, translate_tests},
 		CU_SUITE_INFO_NULL,
 	};
 	int failed;
