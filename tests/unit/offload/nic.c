@@ -173,26 +173,30 @@ nic_action(const struct nic_rule *rule, enum rte_flow_action_type type)
 	return NULL;
 }
 
-static bool
-is_from(const struct nic_rule *rule, uint32_t src)
+uint32_t
+nic_source(const struct nic_rule *rule)
 {
 	const struct rte_flow_item *ip4 = nic_item(rule, RTE_FLOW_ITEM_TYPE_IPV4);
 	const struct rte_flow_item *ip6 = nic_item(rule, RTE_FLOW_ITEM_TYPE_IPV6);
 	const struct rte_flow_item_ipv4 *spec4 = ip4 != NULL ? ip4->spec : NULL;
 	const struct rte_flow_item_ipv6 *spec6 = ip6 != NULL ? ip6->spec : NULL;
+	uint32_t src = UINT32_MAX;
 
+	/* Guards ask for no source. */
 	if (rule->rule->attr->priority == 0)
-		return false;
+		return UINT32_MAX;
 	if (spec4 != NULL)
-		return spec4->hdr.src_addr == src;
-	return spec6 != NULL && memcmp(spec6->hdr.src_addr + 12, &src, 4) == 0;
+		src = spec4->hdr.src_addr;
+	else if (spec6 != NULL)
+		memcpy(&src, spec6->hdr.src_addr + 12, 4);
+	return src;
 }
 
 struct nic_rule *
 nic_find(uint32_t src)
 {
 	for (unsigned int i = 0; i < NIC_RULES; i++)
-		if (nic.rules[i].rule != NULL && is_from(&nic.rules[i], src))
+		if (nic.rules[i].rule != NULL && nic_source(&nic.rules[i]) == src)
 			return &nic.rules[i];
 	return NULL;
 }

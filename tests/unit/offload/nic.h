@@ -56,7 +56,9 @@ void nic_reset(void);
 /** A port is closed, and takes its rules along: their handles are invalid. */
 void nic_close(uint16_t ethdev);
 
-/** The rule that matches this IPv4 or IPv6 source (its last four bytes), or NULL. */
+/** The IPv4 or IPv6 source (its last four bytes) that a rule matches; UINT32_MAX: any. */
+uint32_t nic_source(const struct nic_rule *rule);
+/** The rule that matches this source, or NULL. */
 struct nic_rule *nic_find(uint32_t src);
 
 /** The first item or action of a type, or NULL. */

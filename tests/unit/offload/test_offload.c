@@ -17,6 +17,7 @@ main(void)
 		{"change", NULL, NULL, NULL, NULL, change_tests},
 		{"root", NULL, NULL, NULL, NULL, root_tests},
 		{"translate", NULL, NULL, NULL, NULL, translate_tests},
+		{"random", NULL, NULL, NULL, NULL, random_tests},
 		CU_SUITE_INFO_NULL,
 	};
 	int failed;
