@@ -69,10 +69,6 @@ offload_free(struct offload *o)
 {
 	if (o == NULL)
 		return;
-	/* Destroys that fail for ever must not keep a daemon from ending. */
-	atomic_fetch_add(&o->generation, 1);
-	for (unsigned int i = 0; o->rules != NULL && i < 10000000 && !offload_flushed(o); i++)
-		(void)offload_run(o);
 	for (unsigned int i = 0; i < OFFLOAD_PORTS; i++)
 		if (o->roots[i].used)
 			offload_port_remove(o, o->roots[i].ethdev);
@@ -126,6 +122,9 @@ take_messages(struct offload *o)
 		struct message message;
 
 		for (unsigned int i = 0; i < ROUND_MESSAGES; i++) {
+			/* What can be answered: a last word must not get lost. */
+			if (rte_ring_full(o->events[w]))
+				break;
 			if (rte_ring_sc_dequeue_elem(o->messages[w], &message, sizeof(message)) !=
 				0)
 				break;

@@ -11,7 +11,8 @@
  * record, its tuple and its NAT port until the rule is `none` again, which only
  * an event says: REFUSED or REMOVED. Each offer has a handle of its own and ends
  * in one of these two; a withdrawal that finds nothing is answered by REFUSED
- * once more.
+ * once more. Last words are never lost: a worker that takes no events finds no
+ * room for offers and withdrawals in the end.
  */
 #ifndef SHUNT_OFFLOAD_OFFLOAD_H
 #define SHUNT_OFFLOAD_OFFLOAD_H
@@ -126,11 +127,16 @@ void offload_free(struct offload *o);
  * by creating and destroying one rule of each kind. Control thread, before
  * traffic; waits while the offload thread is at work.
  * @param port the number that ports have in shunt, below OFFLOAD_PORTS
- * @return 0, or -ENOTSUP: the port stays in software, offload_port() says why
+ * @return 0; -ENOTSUP: the port stays in software, offload_port() says why;
+ *   -EINVAL: port is too high; -EEXIST: port or ethdev was added before
  */
 int offload_port_add(struct offload *o, uint16_t port, uint16_t ethdev);
 
-/** Take a port's rules and root program away. Control thread, before the port stops. */
+/**
+ * Take a port's root program and all rules from it and to it away. Waits for a
+ * NIC that is slow (some 100 ms); what it will not destroy goes with the port,
+ * which must be stopped after this. Control thread.
+ */
 void offload_port_remove(struct offload *o, uint16_t ethdev);
 
 /** What is known of a port. Any thread; the text is complete once offload_port_add() returned. */

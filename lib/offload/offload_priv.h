@@ -22,6 +22,10 @@
 #define PRIORITY_FLOW  1
 #define PRIORITY_MISS  2
 
+/* A destroy that must be done before one can go on: so many tries, a nap after each. */
+#define DESTROY_TRIES  1000
+#define DESTROY_NAP_US 100
+
 /* From a worker. */
 enum message_type {
 	MESSAGE_OFFER,
@@ -127,6 +131,8 @@ int rules_init(struct offload *o);
 void rules_fini(struct offload *o);
 void rule_offer(struct offload *o, const struct offload_offer *offer);
 void rule_withdraw(struct offload *o, uint64_t handle);
+/* All rules from a port or to it: gone, or given up if they resist and go with the port. */
+void rules_leave(struct offload *o, uint16_t ethdev);
 /* Each returns how much was done. */
 unsigned int rules_tell(struct offload *o);
 unsigned int rules_flush(struct offload *o);

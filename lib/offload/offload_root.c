@@ -3,11 +3,13 @@
  * A port's root program, and what the port can do: found out by creating the
  * real thing, for drivers validate what they then refuse.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
+#include <rte_cycles.h>
 #include <rte_errno.h>
 
 #include "offload_priv.h"
@@ -21,13 +23,38 @@ root_of(const struct offload *o, uint16_t ethdev)
 	return NULL;
 }
 
-static void
-say(struct root *root, const char *what, const struct rte_flow_error *error)
+/* The name of the item or action that a driver minds, if it points at one of ours. */
+static const char *
+minded(const struct rte_flow_item *items, const struct rte_flow_action *actions,
+	const struct rte_flow_error *error)
 {
+	const char *name = NULL;
+
+	for (; error->cause != NULL && items->type != RTE_FLOW_ITEM_TYPE_END; items++)
+		if (error->cause == items || error->cause == items->spec ||
+			error->cause == items->mask)
+			(void)rte_flow_conv(RTE_FLOW_CONV_OP_ITEM_NAME_PTR, &name, sizeof(name),
+				(const void *)(uintptr_t)items->type, NULL);
+	for (; error->cause != NULL && actions->type != RTE_FLOW_ACTION_TYPE_END; actions++)
+		if (error->cause == actions || error->cause == actions->conf)
+			(void)rte_flow_conv(RTE_FLOW_CONV_OP_ACTION_NAME_PTR, &name, sizeof(name),
+				(const void *)(uintptr_t)actions->type, NULL);
+	return name;
+}
+
+static void
+say(struct root *root, const char *what, const char *item, const struct rte_flow_error *error)
+{
+	char name[64] = "";
+	size_t n = 0;
+
 	/* The first refusal is the one that matters. */
 	if (root->info.why[0] != '\0')
 		return;
-	snprintf(root->info.why, sizeof(root->info.why), "driver-unsupported:%s: %s", what,
+	for (; item != NULL && item[n] != '\0' && n + 1 < sizeof(name); n++)
+		name[n] = (char)tolower((unsigned char)item[n]);
+	snprintf(root->info.why, sizeof(root->info.why), "driver-unsupported:%s: %s%s%s", what,
+		name, n > 0 ? ": " : "",
 		error->message != NULL ? error->message : rte_strerror(rte_errno));
 }
 
@@ -41,11 +68,24 @@ install(struct offload *o, struct root *root, const char *what, uint32_t group, 
 	struct rte_flow *flow = o->driver->create(root->ethdev, &attr, items, actions, &error);
 
 	if (flow == NULL) {
-		say(root, what, &error);
+		say(root, what, minded(items, actions, &error), &error);
 		return -ENOTSUP;
 	}
 	root->flows[root->flow_count++] = flow;
 	return 0;
+}
+
+/* @return 0, or the last try's errno */
+static int
+destroy(struct offload *o, uint16_t ethdev, struct rte_flow *flow, struct rte_flow_error *error)
+{
+	int rc = o->driver->destroy(ethdev, flow, error);
+
+	for (unsigned int i = 0; rc != 0 && i < DESTROY_TRIES; i++) {
+		rte_delay_us_sleep(DESTROY_NAP_US);
+		rc = o->driver->destroy(ethdev, flow, error);
+	}
+	return rc;
 }
 
 static void
@@ -54,13 +94,8 @@ uninstall(struct offload *o, struct root *root)
 	struct rte_flow_error error;
 
 	/* The jump first: nothing meets a half of the program. */
-	while (root->flow_count > 0) {
-		struct rte_flow *flow = root->flows[--root->flow_count];
-
-		for (unsigned int i = 0; i < 1000; i++)
-			if (o->driver->destroy(root->ethdev, flow, &error) == 0)
-				break;
-	}
+	while (root->flow_count > 0)
+		(void)destroy(o, root->ethdev, root->flows[--root->flow_count], &error);
 }
 
 /* TTL and hop limit 0 and 1 go to software, which owes an error for them. */
@@ -131,15 +166,14 @@ probe(struct offload *o, struct root *root, unsigned int family, unsigned int pr
 	flow = o->driver->create(
 		root->ethdev, &pattern.attr, pattern.items, pattern.actions, &error);
 	if (flow == NULL) {
-		say(root, names[family][proto], &error);
+		say(root, names[family][proto], minded(pattern.items, pattern.actions, &error),
+			&error);
 		return;
 	}
-	for (unsigned int i = 0; i < 1000; i++)
-		if (o->driver->destroy(root->ethdev, flow, &error) == 0) {
-			root->able[family][proto] = true;
-			return;
-		}
-	say(root, "destroy", &error);
+	if (destroy(o, root->ethdev, flow, &error) == 0)
+		root->able[family][proto] = true;
+	else
+		say(root, "destroy", NULL, &error);
 }
 
 int
@@ -152,6 +186,10 @@ offload_port_add(struct offload *o, uint16_t port, uint16_t ethdev)
 		return -EINVAL;
 	root = &o->roots[port];
 	pthread_mutex_lock(&o->lock);
+	if (root->flow_count > 0 || (root_of(o, ethdev) != NULL && root_of(o, ethdev) != root)) {
+		pthread_mutex_unlock(&o->lock);
+		return -EEXIST;
+	}
 	*root = (struct root){.used = true, .ethdev = ethdev};
 	rc = install_all(o, root);
 	if (rc == 0)
@@ -176,6 +214,7 @@ offload_port_remove(struct offload *o, uint16_t ethdev)
 	root = root_of(o, ethdev);
 	if (root != NULL) {
 		uninstall(o, root);
+		rules_leave(o, ethdev);
 		root->used = false;
 	}
 	pthread_mutex_unlock(&o->lock);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <rte_cycles.h>
 #include <rte_errno.h>
 
 #include "clock.h"
@@ -153,8 +154,7 @@ rule_offer(struct offload *o, const struct offload_offer *offer)
 	uint32_t at = o->free, *head = &o->heads[slot_of(o, offer->handle)];
 
 	if (at == NONE) {
-		/* No entry to keep the word in: the ring has room, for a worker that offers
-		 * takes its events in the same walk; else the worker withdraws, and is told. */
+		/* No entry to keep the word in: take_messages() saw that the ring has room. */
 		(void)send_event(o, &refused, OFFLOAD_REFUSED, OFFLOAD_TABLE_FULL, 0, 0);
 		return;
 	}
@@ -184,13 +184,6 @@ take_counts(struct offload *o, struct rule *rule, uint64_t *packets, uint64_t *b
 	rule->bytes = b;
 }
 
-static void
-remove_rule(struct offload *o, uint32_t at)
-{
-	atomic_fetch_sub_explicit(&o->live, 1, memory_order_relaxed);
-	push(o, &o->removing, at, RULE_REMOVING);
-}
-
 void
 rule_withdraw(struct offload *o, uint64_t handle)
 {
@@ -198,12 +191,12 @@ rule_withdraw(struct offload *o, uint64_t handle)
 	uint32_t at = find(o, handle);
 
 	if (at == NONE)
-		/* Its refusal may have been lost for want of an entry; twice does no harm. */
+		/* It has had its last word, or never was: twice does no harm. */
 		(void)send_event(o, &lost, OFFLOAD_REFUSED, OFFLOAD_CLOSING, 0, 0);
 	else if (o->rules[at].state == RULE_OFFERED)
 		o->rules[at].withdrawn = true;
 	else if (o->rules[at].state == RULE_LIVE)
-		remove_rule(o, at);
+		push(o, &o->removing, at, RULE_REMOVING);
 }
 
 /* Rules of an older generation go. */
@@ -223,7 +216,7 @@ rules_flush(struct offload *o)
 				continue;
 			o->stale++;
 			if (rule->state == RULE_LIVE)
-				remove_rule(o, at);
+				push(o, &o->removing, at, RULE_REMOVING);
 			n++;
 		}
 		o->seen = wanted;
@@ -232,6 +225,26 @@ rules_flush(struct offload *o)
 	if (o->stale == 0)
 		atomic_store_explicit(&o->clean, o->seen, memory_order_release);
 	return n;
+}
+
+/* A rule is no longer in the NIC; these are the counts that the worker has not been told. */
+static void
+gone(struct offload *o, uint32_t at, uint64_t packets, uint64_t bytes)
+{
+	struct rule *rule = &o->rules[at];
+	struct root *root = root_of(o, rule->ethdev);
+
+	/* Not before: till then the NIC may forward by it. */
+	atomic_fetch_sub_explicit(&o->live, 1, memory_order_relaxed);
+	if (root != NULL) {
+		root->info.live--;
+		root->info.destroyed++;
+	}
+	if (rule->generation < o->seen && o->stale > 0)
+		o->stale--;
+	rule->packets = packets;
+	rule->bytes = bytes;
+	end(o, at, OFFLOAD_REMOVED, OFFLOAD_NONE);
 }
 
 unsigned int
@@ -256,18 +269,40 @@ rules_destroy(struct offload *o)
 			push(o, &o->removing, at, RULE_REMOVING);
 			continue;
 		}
-		if (root_of(o, rule->ethdev) != NULL) {
-			root_of(o, rule->ethdev)->info.live--;
-			root_of(o, rule->ethdev)->info.destroyed++;
-		}
-		if (rule->generation < o->seen && o->stale > 0)
-			o->stale--;
-		rule->packets = packets;
-		rule->bytes = bytes;
-		end(o, at, OFFLOAD_REMOVED, OFFLOAD_NONE);
+		gone(o, at, packets, bytes);
 		done++;
 	}
 	return done;
+}
+
+void
+rules_leave(struct offload *o, uint16_t ethdev)
+{
+	uint32_t n;
+
+	for (uint32_t at = 0; at < o->top; at++)
+		if (o->rules[at].state == RULE_LIVE &&
+			(o->rules[at].ethdev == ethdev || o->offers[at].out_port == ethdev))
+			push(o, &o->removing, at, RULE_REMOVING);
+	for (unsigned int tries = 0; o->removing.count > 0 && tries < DESTROY_TRIES;) {
+		if (rules_destroy(o) > 0)
+			continue;
+		tries++;
+		rte_delay_us_sleep(DESTROY_NAP_US);
+	}
+	n = o->removing.count;
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t at = pop(o, &o->removing);
+		uint64_t packets, bytes;
+
+		if (o->rules[at].ethdev != ethdev) {
+			push(o, &o->removing, at, RULE_REMOVING);
+			continue;
+		}
+		/* It goes with the port; after that its handle is a wild pointer. */
+		take_counts(o, &o->rules[at], &packets, &bytes);
+		gone(o, at, packets, bytes);
+	}
 }
 
 /* Why an offer is refused before the driver is asked, or OFFLOAD_NONE. */

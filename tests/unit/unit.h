@@ -9,14 +9,10 @@
 #include <CUnit/Basic.h>
 #include <CUnit/CUnit.h>
 
-/** Run the tests of a NULL-terminated table. Returns main()'s exit status. */
+/** Run a NULL-terminated table of suites. Returns main()'s exit status. */
 static inline int
-unit_run(const char *suite_name, CU_TestInfo *tests)
+unit_run_suites(CU_SuiteInfo *suites)
 {
-	CU_SuiteInfo suites[] = {
-		{suite_name, NULL, NULL, NULL, NULL, tests},
-		CU_SUITE_INFO_NULL,
-	};
 	unsigned int failures;
 
 	if (CU_initialize_registry() != CUE_SUCCESS || CU_register_suites(suites) != CUE_SUCCESS)
@@ -26,6 +22,18 @@ unit_run(const char *suite_name, CU_TestInfo *tests)
 	failures = CU_get_number_of_failures();
 	CU_cleanup_registry();
 	return failures == 0 ? 0 : 1;
+}
+
+/** Run the tests of a NULL-terminated table. Returns main()'s exit status. */
+static inline int
+unit_run(const char *suite_name, CU_TestInfo *tests)
+{
+	CU_SuiteInfo suites[] = {
+		{suite_name, NULL, NULL, NULL, NULL, tests},
+		CU_SUITE_INFO_NULL,
+	};
+
+	return unit_run_suites(suites);
 }
 
 #endif

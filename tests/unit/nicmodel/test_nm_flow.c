@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The tables of the modelled NIC, without a port: rules and single frames.
+ */
+#include "nm_rig.h"
+
+int
+main(void)
+{
+	CU_SuiteInfo suites[] = {
+		{"match", NULL, NULL, NULL, NULL, match_tests},
+		CU_SUITE_INFO_NULL,
+	};
+
+	return unit_run_suites(suites);
+}
