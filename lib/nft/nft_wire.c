@@ -193,13 +193,21 @@ committed(void *arg)
 	next_waiting(wire);
 }
 
+/* As mnl_nlmsg_ok(), which takes a length of 2 GiB and more for a negative one. */
+static bool
+message_ok(const struct nlmsghdr *nlh, int left)
+{
+	return left >= (int)sizeof(*nlh) && nlh->nlmsg_len >= sizeof(*nlh) &&
+	       nlh->nlmsg_len <= (uint32_t)left;
+}
+
 /* The message of a batch that made a rule. */
 static const struct nlmsghdr *
 message_of(const struct nlmsghdr *first, size_t len, uint32_t seq)
 {
 	int left = (int)len;
 
-	for (const struct nlmsghdr *nlh = first; mnl_nlmsg_ok(nlh, left);
+	for (const struct nlmsghdr *nlh = first; message_ok(nlh, left);
 		nlh = mnl_nlmsg_next(nlh, &left))
 		if (nlh->nlmsg_seq == seq && (nlh->nlmsg_type & 0xff) == NFT_MSG_NEWRULE)
 			return nlh;
@@ -269,7 +277,7 @@ batch(struct nft_client *client, const struct nlmsghdr *begin, size_t len)
 		return false;
 	}
 	store_begin(client->wire->store);
-	for (nlh = mnl_nlmsg_next(nlh, &left); mnl_nlmsg_ok(nlh, left);
+	for (nlh = mnl_nlmsg_next(nlh, &left); message_ok(nlh, left);
 		nlh = mnl_nlmsg_next(nlh, &left)) {
 		int rc;
 
@@ -302,7 +310,7 @@ request(struct nft_client *client, int protocol, const void *req, size_t len)
 	const struct nlmsghdr *nlh = req;
 	int rc;
 
-	if (len > INT32_MAX || !mnl_nlmsg_ok(nlh, (int)len))
+	if (len > INT32_MAX || !message_ok(nlh, (int)len))
 		return false;
 	if (nlh->nlmsg_type == NFNL_MSG_BATCH_BEGIN)
 		return batch(client, nlh, len);

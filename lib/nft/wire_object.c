@@ -147,6 +147,7 @@ static int
 parse_hook(struct wire_msg *msg, uint32_t *priority, struct store_blob **devices)
 {
 	const struct nlattr *hook[NFTA_FLOWTABLE_HOOK_MAX + 1], *device;
+	struct nlmsghdr *out = mnl_nlmsg_put_header(msg->wire->scratch);
 	const struct nlattr *devs;
 	uint32_t number;
 	int rc;
@@ -171,9 +172,10 @@ parse_hook(struct wire_msg *msg, uint32_t *priority, struct store_blob **devices
 				len > IFNAMSIZ ||
 				strnlen(mnl_attr_get_payload(device), len) == IFNAMSIZ)
 				return wire_refuse(msg, NULL, -EINVAL);
+			/* Each on its own: what else the nest may hold is not kept. */
+			mnl_attr_put(out, NFTA_DEVICE_NAME, len, mnl_attr_get_payload(device));
 		}
-	*devices = store_blob(devs != NULL ? mnl_attr_get_payload(devs) : NULL,
-		devs != NULL ? mnl_attr_get_payload_len(devs) : 0);
+	*devices = store_blob(mnl_nlmsg_get_payload(out), mnl_nlmsg_get_payload_len(out));
 	return *devices != NULL ? 0 : -ENOMEM;
 }
 
