@@ -9,6 +9,8 @@ main(void)
 {
 	CU_SuiteInfo suites[] = {
 		{"match", NULL, NULL, NULL, NULL, match_tests},
+		{"table", NULL, NULL, NULL, NULL, table_tests},
+		{"write", NULL, NULL, NULL, NULL, write_tests},
 		CU_SUITE_INFO_NULL,
 	};
 
