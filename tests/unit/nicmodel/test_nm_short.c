@@ -109,15 +109,21 @@ test_cut(void)
 static void
 test_whole(void)
 {
-	for (unsigned int i = 0; i < 4; i++) {
+	for (unsigned int i = 0; i < 8; i++) {
 		bool ipv6 = i & 1, tcp = i & 2;
+		/* The options of IPv4 are of its header. */
+		uint8_t options = ipv6 || i < 4 ? 0 : 3;
 		struct frame_spec spec = spec_of(ipv6, tcp ? IPPROTO_TCP : IPPROTO_UDP);
 		struct rule l3 = rule_of(true, 0, 1), l4 = rule_of(true, 0, 0);
-		uint32_t ip_end = ipv6 ? 54 : 34, l4_end = ip_end + (tcp ? 20 : 8);
+		uint32_t ip_end = (ipv6 ? 54U : 34U) + 4U * options,
+			 l4_end = ip_end + (tcp ? 20 : 8);
 		struct rte_flow *ip_flow, *l4_flow;
-		struct bytes frame = frame_of(&spec);
-		uint32_t full = frame.len;
+		struct bytes frame;
+		uint32_t full;
 
+		spec.ext = options;
+		frame = frame_of(&spec);
+		full = frame.len;
 		rig_open();
 		rule_item(&l3, ipv6 ? ITEM(IPV6) : ITEM(IPV4), NULL, NULL);
 		rule_action(&l3, ACTION(COUNT), NULL);
