@@ -3,7 +3,7 @@
  * What is not supported is refused, and the error points at it.
  */
 #include <errno.h>
-#include <string.h>
+#include <stdio.h>
 
 #include <rte_errno.h>
 
@@ -277,7 +277,7 @@ test_told(void)
 		struct nm_limits limits = {.max_rules = 10, .lie = i & 1};
 		int rc;
 
-		strcpy(limits.refuse, rows[i / 2].name);
+		(void)snprintf(limits.refuse, sizeof(limits.refuse), "%s", rows[i / 2].name);
 		nm_switch_limits(sw, &limits);
 		rc = nm_flow_validate(sw, 0, &r.attr, r.items, r.actions, &error);
 		CU_ASSERT_EQUAL(rc, i & 1 ? 0 : -ENOTSUP);
