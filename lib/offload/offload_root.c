@@ -75,13 +75,14 @@ install(struct offload *o, struct root *root, const char *what, uint32_t group, 
 	return 0;
 }
 
-/* @return 0, or the last try's errno */
+/* *tries: that are left, for all rules of a port together. @return 0, or the last try's errno */
 static int
-destroy(struct offload *o, uint16_t ethdev, struct rte_flow *flow, struct rte_flow_error *error)
+destroy(struct offload *o, uint16_t ethdev, struct rte_flow *flow, unsigned int *tries,
+	struct rte_flow_error *error)
 {
 	int rc = o->driver->destroy(ethdev, flow, error);
 
-	for (unsigned int i = 0; rc != 0 && i < DESTROY_TRIES; i++) {
+	for (; rc != 0 && *tries > 0; (*tries)--) {
 		rte_delay_us_sleep(DESTROY_NAP_US);
 		rc = o->driver->destroy(ethdev, flow, error);
 	}
@@ -91,11 +92,12 @@ destroy(struct offload *o, uint16_t ethdev, struct rte_flow *flow, struct rte_fl
 static void
 uninstall(struct offload *o, struct root *root)
 {
+	unsigned int tries = DESTROY_TRIES;
 	struct rte_flow_error error;
 
 	/* The jump first: nothing meets a half of the program. */
 	while (root->flow_count > 0)
-		(void)destroy(o, root->ethdev, root->flows[--root->flow_count], &error);
+		(void)destroy(o, root->ethdev, root->flows[--root->flow_count], &tries, &error);
 }
 
 /* TTL and hop limit 0 and 1 go to software, which owes an error for them. */
@@ -156,6 +158,7 @@ probe(struct offload *o, struct root *root, unsigned int family, unsigned int pr
 	static const char *const names[2][2] = {{"ipv4-tcp", "ipv4-udp"}, {"ipv6-tcp", "ipv6-udp"}};
 	struct offload_offer offer = {.in_port = root->ethdev, .out_port = root->ethdev};
 	struct rte_flow_error error = {0};
+	unsigned int tries = DESTROY_TRIES;
 	struct pattern pattern;
 	struct rte_flow *flow;
 
@@ -170,7 +173,7 @@ probe(struct offload *o, struct root *root, unsigned int family, unsigned int pr
 			&error);
 		return;
 	}
-	if (destroy(o, root->ethdev, flow, &error) == 0)
+	if (destroy(o, root->ethdev, flow, &tries, &error) == 0)
 		root->able[family][proto] = true;
 	else
 		say(root, "destroy", NULL, &error);

@@ -183,6 +183,9 @@ nm_write(struct rte_mbuf *m, const struct nm_headers *headers, uint8_t l3, uint8
 	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *), *ip = frame + headers->l3;
 	uint8_t *l4_at = frame + headers->l4, *tp;
 
+	/* The other rewrites are of rules that ask for the header; this much is asked of none. */
+	if (m->data_len < RTE_ETHER_HDR_LEN)
+		return;
 	switch (action->type) {
 	case RTE_FLOW_ACTION_TYPE_SET_MAC_DST: memcpy(frame, action->mac, 6); break;
 	case RTE_FLOW_ACTION_TYPE_SET_MAC_SRC: memcpy(frame + 6, action->mac, 6); break;

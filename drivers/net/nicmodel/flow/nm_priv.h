@@ -73,6 +73,7 @@ struct nm_switch {
 /* A rule as it was asked for. */
 struct nm_ask {
 	bool transfer;
+	uint8_t layer; /* of the last item that is a header */
 	uint32_t group, priority;
 	struct nm_fields value, mask;
 	unsigned int action_count;

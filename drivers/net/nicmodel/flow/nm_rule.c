@@ -179,22 +179,27 @@ take_nothing(struct nm_ask *ask, const void *s, const void *m)
 	return 0;
 }
 
-/* The items; mask: what rte_flow takes for a mask that is absent. */
+/*
+ * The items; layer: those of a header come in this order, one of each, for a second
+ * one would be compared in the place of the first; mask: what rte_flow takes for a
+ * mask that is absent.
+ */
 static const struct {
 	enum rte_flow_item_type type;
+	uint8_t layer;
 	const char *name;
 	const void *mask;
 	int (*take)(struct nm_ask *ask, const void *spec, const void *mask);
 } rows[] = {
-	{RTE_FLOW_ITEM_TYPE_VOID, "void", NULL, take_nothing},
-	{RTE_FLOW_ITEM_TYPE_REPRESENTED_PORT, "represented_port", &rte_flow_item_ethdev_mask,
+	{RTE_FLOW_ITEM_TYPE_VOID, 0, "void", NULL, take_nothing},
+	{RTE_FLOW_ITEM_TYPE_REPRESENTED_PORT, 0, "represented_port", &rte_flow_item_ethdev_mask,
 		take_represented_port},
-	{RTE_FLOW_ITEM_TYPE_ETH, "eth", &rte_flow_item_eth_mask, take_eth},
-	{RTE_FLOW_ITEM_TYPE_VLAN, "vlan", &rte_flow_item_vlan_mask, take_vlan},
-	{RTE_FLOW_ITEM_TYPE_IPV4, "ipv4", &rte_flow_item_ipv4_mask, take_ipv4},
-	{RTE_FLOW_ITEM_TYPE_IPV6, "ipv6", &rte_flow_item_ipv6_mask, take_ipv6},
-	{RTE_FLOW_ITEM_TYPE_TCP, "tcp", &rte_flow_item_tcp_mask, take_tcp},
-	{RTE_FLOW_ITEM_TYPE_UDP, "udp", &rte_flow_item_udp_mask, take_udp},
+	{RTE_FLOW_ITEM_TYPE_ETH, 1, "eth", &rte_flow_item_eth_mask, take_eth},
+	{RTE_FLOW_ITEM_TYPE_VLAN, 2, "vlan", &rte_flow_item_vlan_mask, take_vlan},
+	{RTE_FLOW_ITEM_TYPE_IPV4, 3, "ipv4", &rte_flow_item_ipv4_mask, take_ipv4},
+	{RTE_FLOW_ITEM_TYPE_IPV6, 3, "ipv6", &rte_flow_item_ipv6_mask, take_ipv6},
+	{RTE_FLOW_ITEM_TYPE_TCP, 4, "tcp", &rte_flow_item_tcp_mask, take_tcp},
+	{RTE_FLOW_ITEM_TYPE_UDP, 4, "udp", &rte_flow_item_udp_mask, take_udp},
 };
 
 static int
@@ -209,6 +214,9 @@ take_item(const struct nm_limits *limits, const struct rte_flow_item *item, stru
 		i++;
 	if (i == RTE_DIM(rows) || strcmp(rows[i].name, limits->refuse) == 0)
 		return REFUSE(error, ENOTSUP, ITEM, item, "item not supported");
+	if (rows[i].layer != 0 && rows[i].layer <= ask->layer)
+		return REFUSE(error, ENOTSUP, ITEM, item, "item out of order");
+	ask->layer = RTE_MAX(ask->layer, rows[i].layer);
 	if (item->spec == NULL && (item->mask != NULL || item->last != NULL))
 		return REFUSE(error, EINVAL, ITEM_SPEC, item, "mask or last without spec");
 	if (item->last != NULL)
