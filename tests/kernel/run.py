@@ -28,6 +28,10 @@ SKIP = 77
 SHOWN = 8           # differences printed in full
 PASSES = 6          # runs of the kernel until no packet has to be left out any more
 # Cases whose packets answer random numbers of the recorded run, and which.
+NO_LIVE = {
+    "06-nft-sample-ruleset": "its limits by the second let pass what the pace of a run says",
+    "08-pve-home-router-flowtable": "it redirects to the router's own stack, which is not there yet",
+}
 NO_REPLAY = {"11-wiki-synproxy-anon": "the sequence numbers of synproxy are not mapped yet"}
 
 
@@ -231,6 +235,9 @@ def itself(case):
 def live(case, args):
     """Linux and shuntd, one after the other, the same packets."""
     build = os.path.abspath(args.build)
+    if case.name in NO_LIVE:
+        print(f"{case.name}: {NO_LIVE[case.name]}")
+        return SKIP
     if not ShuntRouter.built(build):
         print(f"{case.name}: shuntd is not built in {build}")
         return SKIP
