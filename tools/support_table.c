@@ -22,9 +22,11 @@ static const char *const hook_names[] = {
 	[HOOK_FORWARD] = "forward",
 	[HOOK_OUTPUT] = "output",
 	[HOOK_POSTROUTING] = "postrouting",
+	[HOOK_INGRESS] = "ingress",
+	[HOOK_EGRESS] = "egress",
 };
 
-static const char *const family_names[] = {"ip", "ip6", "inet"};
+static const char *const family_names[] = {"ip", "ip6", "inet", "arp", "bridge", "netdev"};
 static const char *const kind_names[] = {"filter", "nat", "route"};
 
 /* The names of bits, with commas; one word if they are all or none. */
@@ -63,7 +65,7 @@ print_row(const char *expr, const struct nft_feature *f, enum nft_class class, u
 	if (class == NFT_REFUSED) {
 		printf("| | ");
 	} else {
-		print_bits(f->families, family_names, 3);
+		print_bits(f->families, family_names, 6);
 		printf(" | ");
 		print_bits(hooks, hook_names, HOOK_COUNT);
 		if (f->kinds != 0) {

@@ -292,6 +292,8 @@ ruleset_program(const struct daemon *d)
 		[HOOK_FORWARD] = "forward",
 		[HOOK_OUTPUT] = "output",
 		[HOOK_POSTROUTING] = "postrouting",
+		[HOOK_INGRESS] = "ingress",
+		[HOOK_EGRESS] = "egress",
 	};
 	static const char *const kinds[] = {
 		[HOOK_CHAIN] = "chain",

@@ -297,15 +297,23 @@ builder_elem(struct nft_builder *b, uint32_t set, const struct nft_elem_code *el
 }
 
 int
-builder_object(struct nft_builder *b, const char *name, uint32_t type, uint32_t state)
+builder_object(struct nft_builder *b, const char *name, uint32_t type,
+	const struct nft_statement *statement, uint32_t state)
 {
+	struct nft_program *program = b->program;
+	struct nft_object_code *objects;
 	struct named *named;
 	int at = add_name(&b->objects, name, type, &named);
 
 	if (at < 0)
 		return at;
-	named->number = state;
-	return 0;
+	objects = grow(program->objects, program->object_count, sizeof(*objects));
+	if (objects == NULL)
+		return -ENOMEM;
+	program->objects = objects;
+	objects[program->object_count++] = (struct nft_object_code){*statement, state};
+	named->number = (uint32_t)at;
+	return at;
 }
 
 int
@@ -392,6 +400,7 @@ builder_rule(struct nft_builder *b, uint32_t chain, uint64_t handle, const struc
 	b->ctx.family = place->family;
 	b->ctx.chain_type = place->kinds;
 	b->ctx.hooks = place->hooks;
+	b->ctx.written = 0;
 	return 0;
 }
 

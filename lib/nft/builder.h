@@ -60,10 +60,12 @@ int builder_elem(struct nft_builder *b, uint32_t set, const struct nft_elem_code
 
 /**
  * Declare a named object.
- * @param state its number, which `object` of struct expr_ctx gives
- * @return 0, -EEXIST, -ENOMEM
+ * @param name NULL: found by builder_ask() alone
+ * @param state the number of its state
+ * @return its number, which `object` of struct expr_ctx gives; -EEXIST, -ENOMEM
  */
-int builder_object(struct nft_builder *b, const char *name, uint32_t type, uint32_t state);
+int builder_object(struct nft_builder *b, const char *name, uint32_t type,
+	const struct nft_statement *statement, uint32_t state);
 
 /** Declare a flowtable that covers ports, bits. @return its number, -ENOMEM */
 int builder_flowtable(struct nft_builder *b, uint64_t ports);

@@ -26,7 +26,7 @@ hash_of(const struct nft_dynamic *d, const void *key)
 }
 
 struct nft_dynamic *
-nft_dynamic_new(uint32_t key_len, uint32_t size, uint64_t timeout_ns)
+nft_dynamic_new(uint32_t key_len, uint32_t data_len, uint32_t size, uint64_t timeout_ns)
 {
 	struct nft_dynamic *d = calloc(1, sizeof(*d));
 	uint32_t slots = 64;
@@ -40,7 +40,11 @@ nft_dynamic_new(uint32_t key_len, uint32_t size, uint64_t timeout_ns)
 		slots *= 2;
 	d->mask = slots - 1;
 	d->elems = aligned_alloc(64, (size_t)slots * sizeof(*d->elems));
-	if (d->elems == NULL) {
+	d->data_len = data_len;
+	d->data = data_len != 0 ? calloc(slots, data_len) : NULL;
+	if (d->elems == NULL || (data_len != 0 && d->data == NULL)) {
+		free(d->elems);
+		free(d->data);
 		free(d);
 		return NULL;
 	}
@@ -54,7 +58,8 @@ nft_dynamic_free(struct nft_dynamic *d)
 	if (d == NULL)
 		return;
 	free(d->elems);
-	free(d->expr_attrs);
+	free(d->data);
+	nft_statements_clear(&d->statements);
 	free(d);
 }
 
@@ -144,8 +149,8 @@ claim(struct nft_dynamic *d, uint32_t hash, uint64_t now_ns)
 }
 
 struct nft_dynamic_elem *
-nft_dynamic_add(
-	struct nft_dynamic *d, const void *key, uint64_t now_ns, uint64_t timeout_ns, bool *fresh)
+nft_dynamic_add(struct nft_dynamic *d, const void *key, const void *data, uint64_t now_ns,
+	uint64_t timeout_ns, bool *fresh)
 {
 	uint32_t hash = hash_of(d, key);
 	struct nft_dynamic_elem *e = find(d, key, hash, now_ns), *other;
@@ -160,8 +165,15 @@ nft_dynamic_add(
 		return NULL;
 	e->hash = hash;
 	memcpy(e->key, key, d->key_len);
+	if (data != NULL)
+		memcpy(nft_dynamic_data(d, e), data, d->data_len);
 	e->timeout_ns = timeout_ns;
-	memset(e->words, 0, sizeof(e->words));
+	for (unsigned int i = 0; i < NFT_STATEMENTS; i++) {
+		atomic_store_explicit(
+			&e->words[i][0], d->statements.words[i][0], memory_order_relaxed);
+		atomic_store_explicit(
+			&e->words[i][1], d->statements.words[i][1], memory_order_relaxed);
+	}
 	atomic_store_explicit(
 		&e->expires_ns, timeout_ns != 0 ? now_ns + timeout_ns : 0, memory_order_relaxed);
 	atomic_store_explicit(&e->state, LIVE, memory_order_seq_cst);
@@ -192,14 +204,8 @@ bool
 nft_dynamic_pass(const struct nft_dynamic *d, struct nft_dynamic_elem *elem, uint64_t now_ns,
 	uint32_t ip_len)
 {
-	for (uint32_t i = 0; i < d->expr_count; i++) {
-		if (d->exprs[i].kind == NFT_DYNAMIC_COUNTER) {
-			atomic_fetch_add_explicit(&elem->words[i][0], 1, memory_order_relaxed);
-			atomic_fetch_add_explicit(&elem->words[i][1], ip_len, memory_order_relaxed);
-		} else if (!nft_limit_pass(
-				   &d->exprs[i].limit, &elem->words[i][0], now_ns, ip_len)) {
+	for (uint32_t i = 0; i < d->statements.count; i++)
+		if (!nft_statement_pass(&d->statements.list[i], elem->words[i], now_ns, ip_len))
 			return false;
-		}
-	}
 	return true;
 }

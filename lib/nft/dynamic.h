@@ -13,24 +13,17 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
-#include "limit.h"
+#include "statement.h"
 
 /** Bytes of a key, at most (NFT_DATA_MAX). */
 #define NFT_DYNAMIC_KEY 64
-/** Statements of an element, at most. */
-#define NFT_DYNAMIC_EXPRS 2
 /** Elements where nobody says how many (nft_dynset_init). */
 #define NFT_DYNAMIC_SIZE 65535
 /** Most elements of a set. */
 #define NFT_DYNAMIC_MAX (1U << 20)
-
-/** A statement of an element. */
-struct nft_dynamic_expr {
-	enum { NFT_DYNAMIC_COUNTER, NFT_DYNAMIC_LIMIT } kind;
-	struct nft_limit limit;
-};
 
 /** An element. Any worker: rw. */
 struct nft_dynamic_elem {
@@ -38,8 +31,8 @@ struct nft_dynamic_elem {
 	uint32_t hash;
 	_Atomic uint64_t expires_ns; /**< 0: never */
 	uint64_t timeout_ns;	     /**< as it was added with; 0: none */
-	/** By statement: a counter's packets and bytes; when a limit's bucket was empty. */
-	_Atomic uint64_t words[NFT_DYNAMIC_EXPRS][2];
+	/** By statement: its state. */
+	_Atomic uint64_t words[NFT_STATEMENTS][2];
 	uint8_t key[NFT_DYNAMIC_KEY];
 } __attribute__((aligned(64)));
 
@@ -51,14 +44,15 @@ struct nft_dynamic {
 	_Atomic uint32_t count;
 	_Atomic uint32_t swept; /**< up to where room was looked for */
 	struct nft_dynamic_elem *elems;
+	uint32_t data_len; /**< of maps; 0: a set */
+	uint8_t *data;	   /**< by element, data_len each */
 	/** What every element has; by the control thread, with the first rule that adds some. */
-	struct nft_dynamic_expr exprs[NFT_DYNAMIC_EXPRS];
-	uint32_t expr_count;
-	void *expr_attrs; /**< a struct nlattr: the same as netlink has it; owned */
+	struct nft_statements statements;
 };
 
 /** Create. Control thread. @return NULL without memory */
-struct nft_dynamic *nft_dynamic_new(uint32_t key_len, uint32_t size, uint64_t timeout_ns);
+struct nft_dynamic *nft_dynamic_new(
+	uint32_t key_len, uint32_t data_len, uint32_t size, uint64_t timeout_ns);
 
 /** Free. Control thread, no worker has it. NULL is fine. */
 void nft_dynamic_free(struct nft_dynamic *d);
@@ -67,14 +61,22 @@ void nft_dynamic_free(struct nft_dynamic *d);
 struct nft_dynamic_elem *nft_dynamic_find(
 	const struct nft_dynamic *d, const void *key, uint64_t now_ns);
 
+/** The data of a map's element: data_len bytes. Any thread. */
+static inline uint8_t *
+nft_dynamic_data(const struct nft_dynamic *d, const struct nft_dynamic_elem *elem)
+{
+	return d->data + (size_t)(elem - d->elems) * d->data_len;
+}
+
 /**
  * The element of a key, added if it is not there. Any thread.
+ * @param data of a map: copied to a new one; NULL: none
  * @param timeout_ns its life if it is new, 0: for ever
  * @param fresh whether it is new
  * @return NULL: no room
  */
-struct nft_dynamic_elem *nft_dynamic_add(
-	struct nft_dynamic *d, const void *key, uint64_t now_ns, uint64_t timeout_ns, bool *fresh);
+struct nft_dynamic_elem *nft_dynamic_add(struct nft_dynamic *d, const void *key, const void *data,
+	uint64_t now_ns, uint64_t timeout_ns, bool *fresh);
 
 /** Take an element away. Any thread. */
 void nft_dynamic_remove(struct nft_dynamic *d, struct nft_dynamic_elem *elem);

@@ -59,8 +59,9 @@ attr_string(const struct nlattr *attr, struct expr_ctx *ctx, char *out, size_t s
 	return 0;
 }
 
-int
-attr_reg(const struct nlattr *attr, struct expr_ctx *ctx, uint32_t len, uint8_t *word)
+/* A register's first word, where len bytes fit. */
+static int
+parse_reg(const struct nlattr *attr, struct expr_ctx *ctx, uint32_t len, uint8_t *word)
 {
 	uint32_t reg, first;
 	int rc = attr_u32(attr, ctx, &reg);
@@ -80,6 +81,33 @@ attr_reg(const struct nlattr *attr, struct expr_ctx *ctx, uint32_t len, uint8_t 
 		return attr_refuse(ctx, attr, -ERANGE);
 	*word = (uint8_t)first;
 	return 0;
+}
+
+/* The words that len bytes take. */
+static uint32_t
+words_at(uint8_t word, uint32_t len)
+{
+	return (uint32_t)((1ULL << ((len + 3) / 4)) - 1) << word;
+}
+
+int
+attr_reg(const struct nlattr *attr, struct expr_ctx *ctx, uint32_t len, uint8_t *word)
+{
+	int rc = parse_reg(attr, ctx, len, word);
+
+	if (rc == 0)
+		ctx->written |= words_at(*word, len);
+	return rc;
+}
+
+int
+attr_load(const struct nlattr *attr, struct expr_ctx *ctx, uint32_t len, uint8_t *word)
+{
+	int rc = parse_reg(attr, ctx, len, word);
+
+	if (rc == 0 && (words_at(*word, len) & ~ctx->written))
+		rc = attr_refuse(ctx, attr, -ENODATA);
+	return rc;
 }
 
 /* Sort the attributes of a nest by type. -EINVAL for one beyond its parent's end or above max. */
@@ -173,16 +201,6 @@ attr_verdict(const struct nlattr *attr, struct expr_ctx *ctx, struct nft_verdict
 	return rc == 0 ? 0 : attr_refuse(ctx, attrs[NFTA_VERDICT_CHAIN], rc);
 }
 
-static uint8_t
-family_bit(uint8_t family)
-{
-	switch (family) {
-	case NFPROTO_IPV4: return NFT_ON_IP;
-	case NFPROTO_IPV6: return NFT_ON_IP6;
-	default: return NFT_ON_INET;
-	}
-}
-
 int
 expr_feature(const struct nft_feature *features, uint32_t number, bool set, struct expr_ctx *ctx,
 	const struct nlattr *attr, const struct nft_feature **row)
@@ -190,9 +208,9 @@ expr_feature(const struct nft_feature *features, uint32_t number, bool set, stru
 	const struct nft_feature *found = nft_feature_find(features, number, set);
 
 	*row = found;
-	if (found == NULL || found->class == NFT_REFUSED)
+	if (found == NULL || nft_refuses(found))
 		return attr_refuse(ctx, attr, -EOPNOTSUPP);
-	if (found->families != 0 && !(found->families & family_bit(ctx->family)))
+	if (found->families != 0 && !(found->families & nft_family_bit(ctx->family)))
 		return attr_refuse(ctx, attr, -EOPNOTSUPP);
 	if (found->hooks != 0 && (ctx->hooks & ~(uint32_t)found->hooks))
 		return attr_refuse(ctx, NULL, -EOPNOTSUPP);
@@ -208,7 +226,7 @@ expr_attributes(const struct nft_feature *features, const struct nlattr *const *
 	for (int i = 1; i <= max; i++) {
 		const struct nft_feature *row = nft_feature_find(features, (uint32_t)i, false);
 
-		if (attrs[i] != NULL && row != NULL && row->class == NFT_REFUSED)
+		if (attrs[i] != NULL && row != NULL && nft_refuses(row))
 			return attr_refuse(ctx, attrs[i], -EOPNOTSUPP);
 	}
 	return 0;

@@ -107,7 +107,10 @@ struct expr_ctx {
 	uint8_t chain_type; /**< enum nft_chain_kind of the base chains that reach it */
 	uint32_t hooks;	    /**< bits of enum hook of those base chains */
 	void *owner;
-	/** Number of a set in the program, its key and data lengths; -ENOENT. */
+	/**
+	 * Number of a set in the program, its key and data lengths, of an object map
+	 * the type of its objects; -ENOENT.
+	 */
 	int (*set)(void *owner, const char *name, uint32_t id, uint32_t *set, uint32_t *key_len,
 		uint32_t *data_len, uint32_t *flags);
 	/**
@@ -123,6 +126,8 @@ struct expr_ctx {
 	int (*object)(void *owner, const char *name, uint32_t type, uint32_t *state);
 	/** A fresh state slot of a kind; -ENOSPC. */
 	int (*state)(void *owner, uint32_t kind, uint32_t *state);
+	/** Words that the rule's expressions have written so far, bits; 0 when a rule begins. */
+	uint32_t written;
 	/** On failure: the attribute at fault, or NULL for the whole expression. */
 	const struct nlattr *bad;
 };
@@ -153,6 +158,7 @@ struct expr_ops {
 	bool tracks; /**< a loaded rule with it turns conntrack on (nf_ct_netns_get) */
 	/** What it can do, a row each; parse() asks the same table (expr_feature()). */
 	const struct nft_feature *features;
+	uint8_t families; /**< enum nft_family_bit that Linux has it for; 0: all */
 };
 
 /** The head of every expression in a program. */
@@ -162,6 +168,12 @@ struct expr {
 
 /** The operations of a name, or NULL. */
 const struct expr_ops *expr_find(const char *name);
+
+/**
+ * Whether an expression can be in a table of a family.
+ * @return 0; -ENOENT: Linux does not have it there; -EOPNOTSUPP: it is not built
+ */
+int expr_exists(const char *name, uint8_t family);
 
 /** The n-th row of the table, or NULL behind the last. */
 const struct expr_ops *expr_row(unsigned int n);
@@ -188,11 +200,16 @@ int attr_u64(const struct nlattr *attr, struct expr_ctx *ctx, uint64_t *value);
  * there. */
 int attr_string(const struct nlattr *attr, struct expr_ctx *ctx, char *out, size_t size);
 /**
- * A register to load from or store to: its first word.
+ * A register to store to: its first word.
  * @param len bytes that must fit from there on
  * @return 0; -EINVAL no such register; -ERANGE too long for it
  */
 int attr_reg(const struct nlattr *attr, struct expr_ctx *ctx, uint32_t len, uint8_t *word);
+/**
+ * The same of a register that is read: -ENODATA if nothing in the rule has written
+ * it so far (nft_parse_register_load).
+ */
+int attr_load(const struct nlattr *attr, struct expr_ctx *ctx, uint32_t len, uint8_t *word);
 /**
  * The row of a key, type or attribute, if the expression can have it here: in
  * this family, reached from these hooks, by chains of these types.

@@ -2,6 +2,7 @@
 /*
  * The table of expressions: a new one is a file under expr/ and a row here.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "expr.h"
@@ -11,13 +12,18 @@ static const struct expr_ops *const rows[] = {
 	&expr_bitwise,
 	&expr_byteorder,
 	&expr_cmp,
+	&expr_connlimit,
 	&expr_counter,
 	&expr_ct,
+	&expr_dup,
 	&expr_dynset,
 	&expr_exthdr,
 	&expr_fib,
 	&expr_flow_offload,
+	&expr_fwd,
+	&expr_hash,
 	&expr_immediate,
+	&expr_last,
 	&expr_limit,
 	&expr_log,
 	&expr_lookup,
@@ -27,34 +33,43 @@ static const struct expr_ops *const rows[] = {
 	&expr_notrack,
 	&expr_numgen,
 	&expr_objref,
+	&expr_osf,
 	&expr_payload,
+	&expr_queue,
+	&expr_quota,
 	&expr_range,
 	&expr_redir,
 	&expr_reject,
 	&expr_rt,
+	&expr_socket,
+	&expr_synproxy,
+	&expr_tproxy,
+	&expr_xfrm,
 };
 
 #define NOT_YET "not built yet"
 
 /* What else Linux 6.18 has: refused by name. A row above replaces one here. */
 const struct nft_feature nft_absent_expressions[] = {
-	NFT_HAS_NOT("connlimit", 0, "`ct count`: " NOT_YET, .text = true),
-	NFT_HAS_NOT("dup", 0, NOT_YET, .text = true),
-	NFT_HAS_NOT("fwd", 0, "family netdev only", .text = true),
-	NFT_HAS_NOT("hash", 0, "`jhash`, `symhash`: " NOT_YET, .text = true),
 	NFT_HAS_NOT("inner", 0, NOT_YET, .text = true),
-	NFT_HAS_NOT("last", 0, NOT_YET, .text = true),
-	NFT_HAS_NOT("osf", 0, NOT_YET, .text = true),
-	NFT_HAS_NOT("queue", 0, "no packet leaves for userspace", .text = true),
-	NFT_HAS_NOT("quota", 0, NOT_YET, .text = true),
-	NFT_HAS_NOT("socket", 0, "a packet has no socket here yet", .text = true),
-	NFT_HAS_NOT("synproxy", 0, NOT_YET, .text = true),
-	NFT_HAS_NOT("tproxy", 0, "a packet has no socket to go to", .text = true),
 	NFT_HAS_NOT("tunnel", 0, NOT_YET, .text = true),
-	NFT_HAS_NOT("xfrm", 0, "`ipsec`: " NOT_YET, .text = true),
-	NFT_HAS_NOT("match, target", 0, "iptables' extensions", .text = true),
+	NFT_HAS_NOT("match", 0, "iptables' extensions: " NOT_YET, .text = true),
+	NFT_HAS_NOT("target", 0, "iptables' extensions: " NOT_YET, .text = true),
 	NFT_END,
 };
+
+int
+expr_exists(const char *name, uint8_t family)
+{
+	const struct expr_ops *ops = expr_find(name);
+
+	if (ops != NULL)
+		return ops->families == 0 || (ops->families & nft_family_bit(family)) ? 0 : -ENOENT;
+	for (const struct nft_feature *row = nft_absent_expressions; row->name != NULL; row++)
+		if (strcmp(row->name, name) == 0)
+			return -EOPNOTSUPP;
+	return -ENOENT;
+}
 
 const struct expr_ops *
 expr_row(unsigned int n)

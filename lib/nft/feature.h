@@ -20,11 +20,14 @@ enum nft_class {
 	NFT_REFUSED,  /**< EOPNOTSUPP when it is loaded */
 };
 
-/** Families, bits; 0 in a row: all three. */
+/** Families, bits; 0 in a row: all. */
 enum nft_family_bit {
 	NFT_ON_IP = 1 << 0,
 	NFT_ON_IP6 = 1 << 1,
 	NFT_ON_INET = 1 << 2,
+	NFT_ON_ARP = 1 << 3,
+	NFT_ON_BRIDGE = 1 << 4,
+	NFT_ON_NETDEV = 1 << 5,
 };
 
 /** A row. A table ends with a row without a name. */
@@ -62,6 +65,20 @@ struct nft_feature {
 /** The row of a number, read or written; NULL: there is none. */
 const struct nft_feature *nft_feature_find(
 	const struct nft_feature *table, uint32_t number, bool set);
+
+/** Whether a row refuses. */
+bool nft_refuses(const struct nft_feature *row);
+
+/**
+ * For tests of the store alone, before anything is loaded: from now on what is
+ * refused because it cannot be evaluated is taken, stored and listed.
+ */
+void nft_take_all(void);
+/** Whether it was called. */
+bool nft_takes_all(void);
+
+/** The bit of a family, by NFPROTO_*; 0: none that Linux has. */
+uint8_t nft_family_bit(uint8_t family);
 
 /** Whether the table has a number, and does not refuse it. */
 bool nft_feature_built(const struct nft_feature *table, uint32_t number);

@@ -9,12 +9,16 @@
 #include "reach.h"
 #include "store.h"
 
+/* States of a rule: a bound above what its expressions' memory allows. */
+#define RULE_STATES 512
+
 struct loader {
 	const struct store *store;
 	const struct store_table *table; /* whose rules are being built */
 	struct nft_builder *builder;
 	struct nft_ruleset *ruleset;
 	struct nft_blame *blame;
+	uint32_t numbers[RULE_STATES]; /* the states of the rule being built */
 };
 
 static int
@@ -28,7 +32,7 @@ ask_set(void *owner, const char *name, uint32_t id, uint32_t *number, uint32_t *
 		return -ENOENT;
 	*number = set->number;
 	*key_len = set->key_len;
-	*data_len = set->data_len;
+	*data_len = set->flags & NFT_SET_OBJECT ? set->object_type : set->data_len;
 	*flags = set->flags;
 	return 0;
 }
@@ -64,7 +68,7 @@ ask_object(void *owner, const char *name, uint32_t type, uint32_t *number)
 		return ft != NULL ? 0 : -ENOENT;
 	}
 	object = store_object(table, name, type);
-	*number = object != NULL ? object->state : 0;
+	*number = object != NULL ? object->number : 0;
 	return object != NULL ? 0 : -ENOENT;
 }
 
@@ -103,6 +107,22 @@ declare_chains(struct loader *l, const struct store_table *table)
 		if (rc < 0)
 			return rc;
 		chain->number = (uint32_t)rc;
+	}
+	return 0;
+}
+
+static int
+declare_objects(struct loader *l, const struct store_table *table)
+{
+	store_for_each(item, &table->objects)
+	{
+		struct store_object *object = (struct store_object *)item;
+		int rc = builder_object(
+			l->builder, NULL, object->type, &object->statement, object->state);
+
+		if (rc < 0)
+			return rc;
+		object->number = (uint32_t)rc;
 	}
 	return 0;
 }
@@ -159,6 +179,8 @@ load_elems(struct loader *l, const struct store_table *table)
 			memcpy(code.key, elem->key, sizeof(code.key));
 			memcpy(code.data, elem->data, sizeof(code.data));
 			code.end = elem->end;
+			code.object = elem->object != NULL ? elem->object->number : 0;
+			code.statements = elem->statements;
 			code.expires_ns = elem->expires_ns;
 			code.verdict.code = elem->code;
 			code.verdict.chain =
@@ -172,13 +194,20 @@ load_elems(struct loader *l, const struct store_table *table)
 	return 0;
 }
 
+/* Families whose packets pass the hooks of IPv4 and IPv6. */
+static bool
+routed(uint8_t family)
+{
+	return family == NFPROTO_IPV4 || family == NFPROTO_IPV6 || family == NFPROTO_INET;
+}
+
 /* Conntrack runs for the families of a table that has a rule which needs it. */
 static void
 need_conntrack(struct loader *l, const char *name)
 {
 	const struct expr_ops *ops = expr_find(name);
 
-	if (ops == NULL || !ops->tracks)
+	if (ops == NULL || !ops->tracks || !routed(l->table->family))
 		return;
 	if (l->table->family != NFPROTO_IPV6)
 		l->ruleset->conntrack[0] = true;
@@ -195,8 +224,10 @@ load_rule(struct loader *l, const struct store_chain *chain, struct store_rule *
 	const uint8_t *at = rule->exprs->data, *end = at + rule->exprs->len;
 	int rc;
 
-	rc = builder_rule(l->builder, chain->number, rule->item.handle, &place,
-		rule->state_count != 0 ? rule->states : (const uint32_t[]){0}, rule->state_count);
+	for (uint32_t i = 0; i < rule->state_count && i < RULE_STATES; i++)
+		l->numbers[i] = rule->states[i].number;
+	rc = builder_rule(l->builder, chain->number, rule->item.handle, &place, l->numbers,
+		rule->state_count);
 	while (rc == 0 && at < end) {
 		/* As wire_rule.c keeps it: a name, then the data if there is any. */
 		const struct nlattr *elem = (const struct nlattr *)(const void *)at;
@@ -233,14 +264,6 @@ load_rules(struct loader *l, const struct store_table *table)
 
 /* --- base chains */
 
-static const uint8_t hook_numbers[] = {
-	[NF_INET_PRE_ROUTING] = HOOK_PREROUTING,
-	[NF_INET_LOCAL_IN] = HOOK_INPUT,
-	[NF_INET_FORWARD] = HOOK_FORWARD,
-	[NF_INET_LOCAL_OUT] = HOOK_OUTPUT,
-	[NF_INET_POST_ROUTING] = HOOK_POSTROUTING,
-};
-
 static int
 compare_registered(const void *a, const void *b)
 {
@@ -259,7 +282,7 @@ hook_chain(struct nft_ruleset *ruleset, const struct store_chain *chain)
 	*hooked = (struct nft_hooked){
 		.base = {ruleset->program, chain->number},
 		.families = {family != NFPROTO_IPV6, family != NFPROTO_IPV4},
-		.hook = hook_numbers[chain->hook],
+		.hook = (enum hook)chain->hook,
 		.kind = chain->kind,
 		.priority = chain->priority,
 	};
@@ -279,13 +302,14 @@ hook_all(struct nft_ruleset *ruleset, const struct store *store)
 	{
 		const struct store_table *table = (const struct store_table *)t;
 
-		if (table->flags & NFT_TABLE_F_DORMANT)
+		if ((table->flags & NFT_TABLE_F_DORMANT) || !routed(table->family))
 			continue;
 		store_for_each(item, &table->chains)
 		{
 			struct store_chain **grown;
 
-			if (!((struct store_chain *)item)->based)
+			if (!((struct store_chain *)item)->based ||
+				((struct store_chain *)item)->hook > HOOK_POSTROUTING)
 				continue;
 			grown = realloc(bases, (count + 1) * sizeof(struct store_chain *));
 			if (grown == NULL) {
@@ -336,6 +360,8 @@ declare(struct loader *l, const struct nft_env *env)
 			rc = declare_sets(l, table);
 		if (rc == 0)
 			rc = declare_chains(l, table);
+		if (rc == 0)
+			rc = declare_objects(l, table);
 		if (rc == 0)
 			rc = declare_flowtables(l, table, env);
 	}

@@ -19,6 +19,7 @@ nft_program_free(struct nft_program *program)
 	for (uint32_t i = 0; i < program->set_count; i++)
 		nft_set_free(program->sets[i]);
 	free(program->flowtables);
+	free(program->objects);
 	free(program->chains);
 	free(program->sets);
 	free(program);

@@ -11,6 +11,7 @@
 
 #include "expr.h"
 #include "set.h"
+#include "statement.h"
 #include "states.h"
 
 /** Nested jumps below a base chain: NFT_JUMP_STACK_SIZE. */
@@ -34,6 +35,12 @@ struct nft_chain_code {
 	int32_t policy;	       /**< NF_ACCEPT or NF_DROP, of a base chain */
 };
 
+/** A named object. */
+struct nft_object_code {
+	struct nft_statement statement;
+	uint32_t state;
+};
+
 /** A ruleset as it is evaluated. Immutable, but for the states. */
 struct nft_program {
 	uint32_t generation;
@@ -41,8 +48,10 @@ struct nft_program {
 	uint32_t chain_count;
 	struct nft_set_code **sets;
 	uint32_t set_count;
-	struct nft_states *states; /**< of all programs; not owned */
-	uint64_t *flowtables;	   /**< ports whose flows each covers, bits */
+	struct nft_states *states;	 /**< of all programs; not owned */
+	struct nft_object_code *objects; /**< by number */
+	uint32_t object_count;
+	uint64_t *flowtables; /**< ports whose flows each covers, bits */
 	uint32_t flowtable_count;
 	const struct nft_env *env;
 };
@@ -59,6 +68,37 @@ struct nft_base {
  * @return VERDICT_ACCEPT, or VERDICT_DROP with pkt->drop
  */
 enum verdict nft_reference_run(const void *base, struct pkt *pkt);
+
+/**
+ * Evaluate a statement whose state has a number: of a named object, of an element
+ * of the ruleset. A counter is summed over the workers, and counts a whole flow by
+ * its path; what else there is binds the walk to its packet. Worker.
+ */
+static inline void
+nft_run_statement(struct nft_eval *eval, const struct nft_statement *statement, uint32_t state)
+{
+	struct nft_count *count;
+
+	if (statement->kind == NFT_STATEMENT_COUNTER) {
+		count = &eval->program->states->counters[eval->pkt->worker][state];
+		count->packets++;
+		count->bytes += eval->pkt->ip_len;
+		nft_pass_counter(eval, state);
+		return;
+	}
+	nft_bind_to_packet(eval, NFT_INPUT_LIMIT);
+	if (!nft_statement_pass(statement, eval->program->states->buckets[state].words,
+		    eval->pkt->now_ns, eval->pkt->ip_len))
+		nft_break(eval);
+}
+
+/** Evaluate the statements of an element of the ruleset, up to one that breaks. Worker. */
+static inline void
+nft_run_statements(struct nft_eval *eval, const struct nft_elem_statements *of)
+{
+	for (uint32_t i = 0; i < of->said.count && eval->regs.code != NFT_BREAK; i++)
+		nft_run_statement(eval, &of->said.list[i], of->states[i]);
+}
 
 /** Free what nft_compile() made of a chain. NULL is fine. */
 void nft_fast_free(struct nft_fast *fast);

@@ -5,14 +5,6 @@
 
 #include "program.h"
 
-static const uint8_t hooks[] = {
-	[NF_INET_PRE_ROUTING] = HOOK_PREROUTING,
-	[NF_INET_LOCAL_IN] = HOOK_INPUT,
-	[NF_INET_FORWARD] = HOOK_FORWARD,
-	[NF_INET_LOCAL_OUT] = HOOK_OUTPUT,
-	[NF_INET_POST_ROUTING] = HOOK_POSTROUTING,
-};
-
 /* A walk from a base chain; rules of the open batch behind `until` are not there yet. */
 struct walk {
 	uint32_t until;
@@ -87,7 +79,7 @@ walk_all(const struct store *store, uint32_t until)
 		store_for_each(item, &((struct store_table *)table)->chains)
 	{
 		struct store_chain *chain = (struct store_chain *)item;
-		struct walk walk = {until, hooks[chain->hook], chain->kind};
+		struct walk walk = {until, chain->hook, chain->kind};
 
 		if (chain->based && rc == 0)
 			rc = visit(chain, &walk, 0);

@@ -10,6 +10,13 @@
 #include <stdint.h>
 
 #include "expr.h"
+#include "statement.h"
+
+/** The statements of an element, and their states by number. */
+struct nft_elem_statements {
+	struct nft_statements said;
+	uint32_t states[NFT_STATEMENTS];
+};
 
 /** An element. */
 struct nft_elem_code {
@@ -17,8 +24,10 @@ struct nft_elem_code {
 	bool end;		    /**< interval sets: a range ends before here */
 	struct nft_verdict verdict; /**< verdict maps */
 	uint8_t data[NFT_DATA_MAX]; /**< data maps */
-	uint32_t state;		    /**< object maps: the object's state */
-	uint64_t expires_ns;	    /**< 0: never */
+	uint32_t object;	    /**< object maps: its number in the program */
+	/** What is evaluated when it is found, NULL: nothing. Not owned. */
+	const struct nft_elem_statements *statements;
+	uint64_t expires_ns; /**< 0: never */
 };
 
 /** Fields of a concatenation, at most (NFT_REG32_COUNT). */

@@ -40,7 +40,7 @@ nft_states_new(unsigned int workers)
 	}
 	s->workers = workers;
 	s->numbers[NFT_STATE_COUNTER].max = MAX_COUNTERS;
-	s->numbers[NFT_STATE_LIMIT].max = MAX_BUCKETS;
+	s->numbers[NFT_STATE_WORDS].max = MAX_BUCKETS;
 	for (unsigned int w = 0; w < workers; w++) {
 		if (region_reserve(&s->counters[w], sizeof(struct nft_count), MAX_COUNTERS) != 0)
 			goto fail;
@@ -77,11 +77,18 @@ make_ready(struct states *s, enum nft_state_kind kind, uint32_t number)
 	uint64_t want = ((uint64_t)number / STEP + 1) * STEP;
 	int rc = 0;
 
-	if (kind == NFT_STATE_LIMIT)
+	if (kind == NFT_STATE_WORDS)
 		return region_make_ready(&s->buckets, want);
 	for (unsigned int w = 0; w < s->workers && rc == 0; w++)
 		rc = region_make_ready(&s->counters[w], want);
 	return rc;
+}
+
+void
+nft_states_set(struct nft_states *states, uint32_t number, const uint64_t words[2])
+{
+	atomic_store(&states->buckets[number].words[0], words[0]);
+	atomic_store(&states->buckets[number].words[1], words[1]);
 }
 
 int
@@ -101,8 +108,8 @@ nft_states_take(struct nft_states *states, enum nft_state_kind kind, uint32_t *n
 			return rc;
 		*number = n->fresh++;
 	}
-	if (kind == NFT_STATE_LIMIT)
-		atomic_store(&s->seen.buckets[*number].empty_at_ns, 0);
+	if (kind == NFT_STATE_WORDS)
+		nft_states_set(states, *number, (const uint64_t[2]){0, 0});
 	else
 		for (unsigned int w = 0; w < s->workers; w++)
 			memset(&s->seen.counters[w][*number], 0, sizeof(struct nft_count));

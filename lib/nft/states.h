@@ -19,7 +19,7 @@
 /** Kinds of state. */
 enum nft_state_kind {
 	NFT_STATE_COUNTER, /**< shared as a sum: one a worker */
-	NFT_STATE_LIMIT,   /**< atomic: one for all */
+	NFT_STATE_WORDS,   /**< atomic: one for all */
 	NFT_STATE_KINDS,
 };
 
@@ -30,12 +30,11 @@ struct nft_count {
 };
 
 /**
- * A limit's bucket, shared by all workers (nft_limit.c). The tokens at a time t
- * are min(max, t - empty_at): one word says it all, so one compare-and-swap
- * takes them. A cache line of its own.
+ * The words of a state that all workers share, by what a statement makes of them
+ * (statement.h). A cache line of its own.
  */
 struct nft_bucket {
-	_Atomic uint64_t empty_at_ns; /**< when it was, or would have been, empty */
+	_Atomic uint64_t words[2];
 } __attribute__((aligned(64)));
 
 /** The states of all rules. What is listed here is what workers see: immutable. */
@@ -59,6 +58,9 @@ void nft_states_free(struct nft_states *states);
  * @return 0, -ENOSPC or -ENOMEM
  */
 int nft_states_take(struct nft_states *states, enum nft_state_kind kind, uint32_t *number);
+
+/** Set the words of a state of kind NFT_STATE_WORDS. Control thread. */
+void nft_states_set(struct nft_states *states, uint32_t number, const uint64_t words[2]);
 
 /** Give a number back. Control thread; no worker has a program that names it. */
 void nft_states_give(struct nft_states *states, enum nft_state_kind kind, uint32_t number);

@@ -187,11 +187,9 @@ static void
 free_rule(struct store *store, struct store_rule *rule)
 {
 	for (uint32_t i = 0; i < rule->state_count; i++)
-		nft_states_give(
-			store->states, (enum nft_state_kind)rule->state_kinds[i], rule->states[i]);
+		nft_states_give(store->states, (enum nft_state_kind)rule->states[i].kind,
+			rule->states[i].number);
 	free(rule->states);
-	free(rule->state_kinds);
-	free(rule->base);
 	free(rule->exprs);
 	free(rule->userdata);
 	free(rule->refs.items);
@@ -203,6 +201,48 @@ store_elem_over(const struct store_elem *elem, uint64_t now_ns)
 	return elem->expires_ns != 0 && now_ns >= elem->expires_ns;
 }
 
+/* The kind of state that a statement has outside of dynamic sets. */
+enum nft_state_kind
+store_state_kind(const struct nft_statement *statement)
+{
+	return statement->kind == NFT_STATEMENT_COUNTER ? NFT_STATE_COUNTER : NFT_STATE_WORDS;
+}
+
+int
+store_state_take(struct store *store, const struct nft_statement *statement,
+	const uint64_t words[2], uint32_t *number)
+{
+	int rc = nft_states_take(store->states, store_state_kind(statement), number);
+
+	if (rc != 0)
+		*number = STORE_NO_STATE;
+	else if (store_state_kind(statement) == NFT_STATE_WORDS)
+		nft_states_set(store->states, *number, words);
+	return rc;
+}
+
+static void
+free_elem_statements(struct store *store, struct nft_elem_statements *statements)
+{
+	if (statements == NULL)
+		return;
+	for (uint32_t i = 0; i < statements->said.count; i++)
+		if (statements->states[i] != STORE_NO_STATE)
+			nft_states_give(store->states, store_state_kind(&statements->said.list[i]),
+				statements->states[i]);
+	nft_statements_clear(&statements->said);
+	free(statements);
+}
+
+static void
+free_object(struct store *store, struct store_object *object)
+{
+	if (object->state != STORE_NO_STATE)
+		nft_states_give(store->states, store_state_kind(&object->statement), object->state);
+	free(object->data);
+	free(object->userdata);
+}
+
 void
 store_item_free(struct store *store, struct store_item *item)
 {
@@ -210,23 +250,22 @@ store_item_free(struct store *store, struct store_item *item)
 		return;
 	switch (item->kind) {
 	case STORE_TABLE: free(((struct store_table *)item)->userdata); break;
-	case STORE_CHAIN: free(((struct store_chain *)item)->userdata); break;
+	case STORE_CHAIN:
+		free(((struct store_chain *)item)->userdata);
+		free(((struct store_chain *)item)->devices);
+		break;
 	case STORE_RULE: free_rule(store, (struct store_rule *)item); break;
 	case STORE_SET:
 		free(((struct store_set *)item)->attrs);
 		nft_dynamic_free(((struct store_set *)item)->dynamic);
+		nft_statements_clear(&((struct store_set *)item)->statements);
 		break;
 	case STORE_ELEM:
 		free(((struct store_elem *)item)->attrs);
 		free(((struct store_elem *)item)->refs.items);
+		free_elem_statements(store, ((struct store_elem *)item)->statements);
 		break;
-	case STORE_OBJECT: {
-		struct store_object *object = (struct store_object *)item;
-
-		nft_states_give(store->states, NFT_STATE_COUNTER, object->state);
-		free(object->userdata);
-		break;
-	}
+	case STORE_OBJECT: free_object(store, (struct store_object *)item); break;
 	default: free(((struct store_flowtable *)item)->devices); break;
 	}
 	free(item);
@@ -272,4 +311,22 @@ store_free(struct store *store)
 	store_gone(store, store_commit(store));
 	free(store->log);
 	free(store);
+}
+
+enum hook
+store_hook(uint8_t family, uint32_t number)
+{
+	static const enum hook arp[] = {HOOK_INPUT, HOOK_OUTPUT};
+
+	switch (family) {
+	case NFPROTO_ARP: return number < 2 ? arp[number] : HOOK_COUNT;
+	case NFPROTO_NETDEV:
+		return number < 2 ? (number == 0 ? HOOK_INGRESS : HOOK_EGRESS) : HOOK_COUNT;
+	case NFPROTO_INET:
+		if (number == NF_INET_INGRESS)
+			return HOOK_INGRESS;
+		break;
+	default: break;
+	}
+	return number <= HOOK_POSTROUTING ? (enum hook)number : HOOK_COUNT;
 }

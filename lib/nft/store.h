@@ -18,6 +18,7 @@
 
 #include "dynamic.h"
 #include "expr.h"
+#include "set.h"
 #include "states.h"
 
 /** What the store holds. */
@@ -79,11 +80,13 @@ struct store_chain {
 	uint32_t flags;
 	struct store_blob *userdata;
 	bool based;
-	bool binding;	   /**< made for one rule's `jump { }`, dies with it */
-	bool bound;	   /**< that rule is there: no further rules come */
-	uint32_t batch_id; /**< NFTA_CHAIN_ID while its batch is open, else 0 */
-	uint8_t kind;	   /**< enum nft_chain_kind */
-	uint8_t hook;	   /**< NF_INET_* */
+	bool binding;		    /**< made for one rule's `jump { }`, dies with it */
+	bool bound;		    /**< that rule is there: no further rules come */
+	uint32_t batch_id;	    /**< NFTA_CHAIN_ID while its batch is open, else 0 */
+	uint8_t kind;		    /**< enum nft_chain_kind */
+	uint8_t hook;		    /**< enum hook */
+	uint32_t hook_number;	    /**< the same as netlink has it: of the family's hooks */
+	struct store_blob *devices; /**< attributes NFTA_DEVICE_NAME; NULL: its hook has none */
 	int32_t priority;
 	uint32_t policy;     /**< NF_ACCEPT or NF_DROP */
 	uint64_t registered; /**< counts up; at equal priority the highest runs first */
@@ -99,6 +102,15 @@ struct store_refs {
 	uint32_t count;
 };
 
+/** A state of a rule. */
+struct store_state {
+	uint32_t number;
+	uint16_t expr; /**< the place of the expression that has it */
+	uint8_t kind;  /**< enum nft_state_kind */
+	struct nft_statement statement;
+	uint64_t base[2]; /**< what a counter began with */
+};
+
 /** A rule. */
 struct store_rule {
 	struct store_item item;
@@ -106,12 +118,10 @@ struct store_rule {
 	struct store_blob *exprs; /**< NFTA_RULE_EXPRESSIONS, names resolved */
 	struct store_blob *userdata;
 	struct store_refs refs;
-	uint32_t *states; /**< in the order in which expressions ask */
-	uint8_t *state_kinds;
+	struct store_state *states; /**< in the order in which expressions ask */
 	uint32_t state_count;
-	struct nft_count *base; /**< by state: what its counter began with */
-	uint32_t batch_seq;	/**< while its batch is open: for the blame */
-	uint32_t batch_id;	/**< NFTA_RULE_ID, the same */
+	uint32_t batch_seq; /**< while its batch is open: for the blame */
+	uint32_t batch_id;  /**< NFTA_RULE_ID, the same */
 	bool fresh;
 };
 
@@ -124,11 +134,13 @@ struct store_set {
 	uint32_t flags;		  /**< NFT_SET_* */
 	uint32_t key_len, data_len;
 	bool verdicts;
-	uint32_t size;		     /**< most elements, 0: any number */
-	uint8_t fields[16];	     /**< ranges of concatenations: bytes of each field */
-	uint32_t field_count;	     /**< 0: no such */
-	uint64_t timeout_ns;	     /**< of elements that say none; 0: they stay */
-	struct nft_dynamic *dynamic; /**< what packets add; owned; NULL: they add nothing */
+	uint32_t size;			  /**< most elements, 0: any number */
+	uint8_t fields[16];		  /**< ranges of concatenations: bytes of each field */
+	uint32_t field_count;		  /**< 0: no such */
+	uint64_t timeout_ns;		  /**< of elements that say none; 0: they stay */
+	struct nft_dynamic *dynamic;	  /**< what packets add; owned; NULL: they add nothing */
+	struct nft_statements statements; /**< what every element has */
+	uint32_t object_type;		  /**< object maps: NFT_OBJECT_*, else 0 */
 	struct store_list elems;
 	uint32_t batch_id; /**< NFTA_SET_ID while its batch is open, else 0 */
 	uint32_t number;   /**< the loader's */
@@ -147,19 +159,24 @@ struct store_elem {
 	uint8_t data[NFT_DATA_MAX];
 	int32_t code; /**< verdict maps */
 	struct store_chain *chain;
+	struct store_object *object;		/**< object maps */
+	struct nft_elem_statements *statements; /**< owned; NULL: none */
 	struct store_refs refs;
 };
 
-/** A named object: a counter. */
+/** A named object. */
 struct store_object {
 	struct store_item item;
 	char name[STORE_NAME];
 	struct store_table *table;
 	uint32_t type;
 	struct store_blob *userdata;
-	uint32_t state;
-	struct nft_count base; /**< what it began with */
-	struct nft_count zero; /**< what it had counted when it was reset */
+	struct store_blob *data; /**< NFTA_OBJ_DATA, as it came */
+	struct nft_statement statement;
+	uint32_t state;	       /**< none of NFT_STATEMENT_OTHER */
+	uint64_t base[2];      /**< what a counter began with */
+	struct nft_count zero; /**< what a counter had counted when it was reset */
+	uint32_t number;       /**< the loader's */
 };
 
 /** A flowtable. */
@@ -218,6 +235,20 @@ bool store_elem_over(const struct store_elem *elem, uint64_t now_ns);
 
 /** A new item, zeroed, in no list. @return NULL without memory */
 void *store_item_new(enum store_kind kind);
+/** No state was taken. */
+#define STORE_NO_STATE UINT32_MAX
+
+/** Where the state of a statement is that a rule, an element or an object of the ruleset has. */
+enum nft_state_kind store_state_kind(const struct nft_statement *statement);
+
+/**
+ * Take a state for a statement, with what it begins with. A counter's beginning is
+ * for its owner to add.
+ * @return 0, -ENOSPC, -ENOMEM
+ */
+int store_state_take(struct store *store, const struct nft_statement *statement,
+	const uint64_t words[2], uint32_t *number);
+
 /** Free one that is in no list and in no log. */
 void store_item_free(struct store *store, struct store_item *item);
 
@@ -266,6 +297,12 @@ void store_gone(struct store *store, struct store_gone *gone);
 
 /** A copy of bytes. @return NULL without memory */
 struct store_blob *store_blob(const void *data, size_t len);
+
+/**
+ * The hook of a number that netlink has for a family (NF_INET_*, NF_ARP_*,
+ * NF_NETDEV_*). @return HOOK_COUNT: the family has no such
+ */
+enum hook store_hook(uint8_t family, uint32_t number);
 
 /** Names of chain types as netlink has them. @return 0: no such type */
 unsigned int store_chain_kind(const char *type);

@@ -15,9 +15,9 @@ const struct nft_feature nft_elem_attributes[] = {
 	NFT_HAS("comment", NFTA_SET_ELEM_USERDATA),
 	NFT_HAS("timeout", NFTA_SET_ELEM_TIMEOUT),
 	NFT_HAS("expires", NFTA_SET_ELEM_EXPIRATION),
-	NFT_HAS_NOT("a statement", NFTA_SET_ELEM_EXPR, "not built yet"),
-	NFT_HAS_NOT("statements", NFTA_SET_ELEM_EXPRESSIONS, "not built yet"),
-	NFT_HAS_NOT("an object", NFTA_SET_ELEM_OBJREF, "not built yet"),
+	NFT_HAS("a statement", NFTA_SET_ELEM_EXPR),
+	NFT_HAS("statements", NFTA_SET_ELEM_EXPRESSIONS),
+	NFT_HAS("an object", NFTA_SET_ELEM_OBJREF),
 	NFT_HAS("the end of a concatenation's range", NFTA_SET_ELEM_KEY_END),
 	NFT_END,
 };
@@ -100,6 +100,69 @@ parse_life(struct wire_msg *msg, const struct nlattr *const *attrs, struct store
 	return rc;
 }
 
+/* The object of an object map's element. */
+static int
+parse_object(struct wire_msg *msg, const struct nlattr *attr, struct store_elem *elem)
+{
+	char name[STORE_NAME];
+	int rc = wire_name(msg, attr, name);
+
+	elem->object =
+		rc == 0 ? store_object(elem->set->table, name, elem->set->object_type) : NULL;
+	if (rc == 0 && elem->object == NULL)
+		rc = -ENOENT;
+	return rc == 0 ? store_ref(&elem->refs, &elem->object->item) : rc;
+}
+
+/* Its statements: its own, of the kinds that the set's are, or the set's. */
+static int
+parse_statements(struct wire_msg *msg, const struct nlattr *const *attrs, struct store_elem *elem)
+{
+	const struct nft_statements *of_set = &elem->set->statements;
+	struct expr_ctx ctx = {.family = msg->family};
+	struct nft_elem_statements *own = calloc(1, sizeof(*own));
+	int rc = 0;
+
+	if (own == NULL)
+		return -ENOMEM;
+	elem->statements = own;
+	for (unsigned int i = 0; i < NFT_STATEMENTS; i++)
+		own->states[i] = STORE_NO_STATE;
+	if (attrs[NFTA_SET_ELEM_EXPR] != NULL || attrs[NFTA_SET_ELEM_EXPRESSIONS] != NULL)
+		rc = nft_statements_parse(attrs[NFTA_SET_ELEM_EXPR],
+			attrs[NFTA_SET_ELEM_EXPRESSIONS], &ctx, &own->said);
+	else
+		rc = nft_statements_copy(&own->said, of_set);
+	if (rc == 0 && of_set->count != 0 && !nft_statements_same(&own->said, of_set))
+		rc = -EOPNOTSUPP;
+	for (uint32_t i = 0; i < own->said.count && rc == 0; i++)
+		rc = store_state_take(
+			msg->wire->store, &own->said.list[i], own->said.words[i], &own->states[i]);
+	return rc;
+}
+
+/* What an element of such a set must have, and what it may not have (nft_add_set_elem). */
+static int
+check_attrs(const struct store_elem *elem, const struct nlattr *const *attrs)
+{
+	uint32_t flags = elem->set->flags;
+	bool data = attrs[NFTA_SET_ELEM_DATA] != NULL, object = attrs[NFTA_SET_ELEM_OBJREF] != NULL;
+
+	if (!elem->end)
+		return data == ((flags & NFT_SET_MAP) != 0) &&
+				       object == ((flags & NFT_SET_OBJECT) != 0)
+			       ? 0
+			       : -EINVAL;
+	return data || object || attrs[NFTA_SET_ELEM_TIMEOUT] != NULL ||
+			       attrs[NFTA_SET_ELEM_EXPIRATION] != NULL ||
+			       attrs[NFTA_SET_ELEM_USERDATA] != NULL ||
+			       attrs[NFTA_SET_ELEM_EXPR] != NULL ||
+			       attrs[NFTA_SET_ELEM_KEY_END] != NULL ||
+			       attrs[NFTA_SET_ELEM_EXPRESSIONS] != NULL
+		       ? -EINVAL
+		       : 0;
+}
+
 /* An element of a message; key alone for a deletion. */
 static int
 parse_elem(struct wire_msg *msg, const struct nlattr *nest, struct store_elem *elem, bool key_only)
@@ -133,10 +196,15 @@ parse_elem(struct wire_msg *msg, const struct nlattr *nest, struct store_elem *e
 		memcpy(elem->key_end, elem->key, sizeof(elem->key_end));
 	if (rc != 0 || key_only)
 		return rc == 0 ? 0 : wire_refuse(msg, nest, rc);
-	if ((attrs[NFTA_SET_ELEM_DATA] != NULL) != ((elem->set->flags & NFT_SET_MAP) && !elem->end))
-		return wire_refuse(msg, nest, -EINVAL);
-	if (attrs[NFTA_SET_ELEM_DATA] != NULL)
+	rc = check_attrs(elem, attrs);
+	if (rc == 0 && attrs[NFTA_SET_ELEM_DATA] != NULL)
 		rc = parse_data(msg, attrs[NFTA_SET_ELEM_DATA], elem);
+	if (rc == 0 && attrs[NFTA_SET_ELEM_OBJREF] != NULL)
+		rc = parse_object(msg, attrs[NFTA_SET_ELEM_OBJREF], elem);
+	if (rc == 0 && !elem->end &&
+		(elem->set->statements.count != 0 || attrs[NFTA_SET_ELEM_EXPR] != NULL ||
+			attrs[NFTA_SET_ELEM_EXPRESSIONS] != NULL))
+		rc = parse_statements(msg, attrs, elem);
 	if (rc == 0)
 		rc = parse_life(msg, attrs, elem);
 	return rc == 0 ? 0 : wire_refuse(msg, nest, rc);
@@ -167,7 +235,7 @@ meet(struct wire_msg *msg, const struct nlattr *nest, struct store_elem *old,
 	const struct store_elem *elem)
 {
 	if (memcmp(old->data, elem->data, sizeof(old->data)) != 0 || old->code != elem->code ||
-		old->chain != elem->chain)
+		old->chain != elem->chain || old->object != elem->object)
 		return wire_refuse(msg, nest, -EEXIST);
 	return msg->nlh->nlmsg_flags & NLM_F_EXCL ? wire_refuse(msg, nest, -EEXIST)
 						  : renew(msg, old, elem);
@@ -183,7 +251,9 @@ keep_elem(struct wire_msg *msg, const struct nlattr *nest)
 	mnl_attr_for_each_nested (attr, nest) {
 		uint16_t type = mnl_attr_get_type(attr);
 
-		if (type != NFTA_SET_ELEM_TIMEOUT && type != NFTA_SET_ELEM_EXPIRATION)
+		if (type != NFTA_SET_ELEM_TIMEOUT && type != NFTA_SET_ELEM_EXPIRATION &&
+			type != NFTA_SET_ELEM_EXPR && type != NFTA_SET_ELEM_EXPRESSIONS &&
+			type != NFTA_SET_ELEM_OBJREF)
 			mnl_attr_put(out, attr->nla_type, mnl_attr_get_payload_len(attr),
 				mnl_attr_get_payload(attr));
 	}

@@ -79,6 +79,21 @@ fill_table(struct nlmsghdr *nlh, const struct store_table *table)
 	put_userdata(nlh, NFTA_TABLE_USERDATA, table->userdata);
 }
 
+/* nft_dump_basechain_hook: a single device is said twice, as older programs know it. */
+static void
+put_devices(struct nlmsghdr *nlh, const struct store_blob *devices)
+{
+	struct nlattr *nest;
+
+	if (devices == NULL)
+		return;
+	nest = mnl_attr_nest_start(nlh, NFTA_HOOK_DEVS);
+	wire_put_raw(nlh, devices);
+	mnl_attr_nest_end(nlh, nest);
+	if (wire_device_count(devices) == 1)
+		mnl_attr_put_strz(nlh, NFTA_HOOK_DEV, wire_device(devices, 0));
+}
+
 static void
 fill_chain(struct nlmsghdr *nlh, const struct store_chain *chain)
 {
@@ -89,8 +104,9 @@ fill_chain(struct nlmsghdr *nlh, const struct store_chain *chain)
 	mnl_attr_put_strz(nlh, NFTA_CHAIN_NAME, chain->name);
 	if (chain->based) {
 		nest = mnl_attr_nest_start(nlh, NFTA_CHAIN_HOOK);
-		mnl_attr_put_u32(nlh, NFTA_HOOK_HOOKNUM, htonl(chain->hook));
+		mnl_attr_put_u32(nlh, NFTA_HOOK_HOOKNUM, htonl(chain->hook_number));
 		mnl_attr_put_u32(nlh, NFTA_HOOK_PRIORITY, htonl((uint32_t)chain->priority));
+		put_devices(nlh, chain->devices);
 		mnl_attr_nest_end(nlh, nest);
 		mnl_attr_put_u32(nlh, NFTA_CHAIN_POLICY, htonl(chain->policy));
 		mnl_attr_put_strz(nlh, NFTA_CHAIN_TYPE, store_chain_type(chain->kind));
@@ -125,6 +141,27 @@ fill_set(struct nlmsghdr *nlh, const struct store_set *set)
 	wire_put_raw(nlh, set->attrs);
 }
 
+void
+wire_read_state(struct nft_wire *wire, const struct nft_statement *statement, uint32_t number,
+	const uint64_t base[2], uint64_t words[2])
+{
+	const struct nft_bucket *bucket;
+	struct nft_count count;
+
+	words[0] = words[1] = 0;
+	if (number == STORE_NO_STATE || statement->kind == NFT_STATEMENT_OTHER)
+		return;
+	if (store_state_kind(statement) == NFT_STATE_COUNTER) {
+		count = wire->backend->read(wire->backend->ctx, number);
+		words[0] = base[0] + count.packets;
+		words[1] = base[1] + count.bytes;
+		return;
+	}
+	bucket = &wire->store->states->buckets[number];
+	words[0] = atomic_load(&bucket->words[0]);
+	words[1] = atomic_load(&bucket->words[1]);
+}
+
 /* An element's life, if it is another one than the set says, and what is left of it. */
 static void
 put_life(
@@ -140,8 +177,21 @@ put_life(
 		expires_ns > now ? (expires_ns - now) / NS_PER_MS : 0);
 }
 
+/* Its statements, with what they have counted. */
 static void
-fill_elem(struct nlmsghdr *nlh, const struct store_elem *elem)
+put_elem_statements(
+	struct nft_wire *wire, struct nlmsghdr *nlh, const struct nft_elem_statements *of)
+{
+	uint64_t words[NFT_STATEMENTS][2];
+
+	for (uint32_t i = 0; i < of->said.count && i < NFT_STATEMENTS; i++)
+		wire_read_state(
+			wire, &of->said.list[i], of->states[i], of->said.words[i], words[i]);
+	nft_statements_fill(nlh, NFTA_SET_ELEM_EXPR, NFTA_SET_ELEM_EXPRESSIONS, &of->said, words);
+}
+
+static void
+fill_elem(struct nft_wire *wire, struct nlmsghdr *nlh, const struct store_elem *elem)
 {
 	struct nlattr *list, *nest;
 
@@ -150,32 +200,27 @@ fill_elem(struct nlmsghdr *nlh, const struct store_elem *elem)
 	list = mnl_attr_nest_start(nlh, NFTA_SET_ELEM_LIST_ELEMENTS);
 	nest = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);
 	wire_put_raw(nlh, elem->attrs);
+	if (elem->statements != NULL)
+		put_elem_statements(wire, nlh, elem->statements);
+	if (elem->object != NULL)
+		mnl_attr_put_strz(nlh, NFTA_SET_ELEM_OBJREF, elem->object->name);
 	put_life(nlh, elem->set, elem->timeout_ns, elem->expires_ns);
 	mnl_attr_nest_end(nlh, nest);
 	mnl_attr_nest_end(nlh, list);
 }
 
-/* The statements of an element, with what they have counted. */
+/* The statements of an element that a packet added, with what they have counted. */
 static void
-put_exprs(struct nlmsghdr *nlh, const struct nft_dynamic *d, struct nft_dynamic_elem *elem)
+put_statements(struct nlmsghdr *nlh, const struct nft_statements *statements,
+	struct nft_dynamic_elem *elem)
 {
-	const struct nlattr *kept = d->expr_attrs;
+	uint64_t words[NFT_STATEMENTS][2];
 
-	if (kept == NULL)
-		return;
-	if (d->expr_count == 1 && d->exprs[0].kind == NFT_DYNAMIC_COUNTER) {
-		struct nlattr *expr = mnl_attr_nest_start(nlh, NFTA_SET_ELEM_EXPR), *data;
-
-		mnl_attr_put_strz(nlh, NFTA_EXPR_NAME, "counter");
-		data = mnl_attr_nest_start(nlh, NFTA_EXPR_DATA);
-		wire_put_u64(nlh, NFTA_COUNTER_BYTES, atomic_load(&elem->words[0][1]));
-		wire_put_u64(nlh, NFTA_COUNTER_PACKETS, atomic_load(&elem->words[0][0]));
-		mnl_attr_nest_end(nlh, data);
-		mnl_attr_nest_end(nlh, expr);
-		return;
+	for (uint32_t i = 0; i < statements->count; i++) {
+		words[i][0] = atomic_load(&elem->words[i][0]);
+		words[i][1] = atomic_load(&elem->words[i][1]);
 	}
-	mnl_attr_put(
-		nlh, kept->nla_type, mnl_attr_get_payload_len(kept), mnl_attr_get_payload(kept));
+	nft_statements_fill(nlh, NFTA_SET_ELEM_EXPR, NFTA_SET_ELEM_EXPRESSIONS, statements, words);
 }
 
 void
@@ -190,7 +235,13 @@ wire_fill_dynamic(struct nlmsghdr *nlh, const struct store_set *set, struct nft_
 	key = mnl_attr_nest_start(nlh, NFTA_SET_ELEM_KEY);
 	mnl_attr_put(nlh, NFTA_DATA_VALUE, set->key_len, elem->key);
 	mnl_attr_nest_end(nlh, key);
-	put_exprs(nlh, set->dynamic, elem);
+	if (set->dynamic->data_len != 0) {
+		key = mnl_attr_nest_start(nlh, NFTA_SET_ELEM_DATA);
+		mnl_attr_put(
+			nlh, NFTA_DATA_VALUE, set->data_len, nft_dynamic_data(set->dynamic, elem));
+		mnl_attr_nest_end(nlh, key);
+	}
+	put_statements(nlh, &set->dynamic->statements, elem);
 	put_life(nlh, set, elem->timeout_ns, atomic_load(&elem->expires_ns));
 	mnl_attr_nest_end(nlh, nest);
 	mnl_attr_nest_end(nlh, list);
@@ -199,19 +250,18 @@ wire_fill_dynamic(struct nlmsghdr *nlh, const struct store_set *set, struct nft_
 static void
 fill_object(struct nft_wire *wire, struct nlmsghdr *nlh, const struct store_object *object)
 {
-	struct nft_count now = wire->backend->read(wire->backend->ctx, object->state);
-	struct nlattr *nest;
+	const struct nlattr *kept = object->data != NULL ? (const void *)object->data->data : NULL;
+	uint64_t words[2];
 
 	mnl_attr_put_strz(nlh, NFTA_OBJ_TABLE, object->table->name);
 	mnl_attr_put_strz(nlh, NFTA_OBJ_NAME, object->name);
 	mnl_attr_put_u32(nlh, NFTA_OBJ_TYPE, htonl(object->type));
 	mnl_attr_put_u32(nlh, NFTA_OBJ_USE, htonl(object->item.use));
 	wire_put_u64(nlh, NFTA_OBJ_HANDLE, object->item.handle);
-	nest = mnl_attr_nest_start(nlh, NFTA_OBJ_DATA);
-	wire_put_u64(nlh, NFTA_COUNTER_BYTES, object->base.bytes + now.bytes - object->zero.bytes);
-	wire_put_u64(nlh, NFTA_COUNTER_PACKETS,
-		object->base.packets + now.packets - object->zero.packets);
-	mnl_attr_nest_end(nlh, nest);
+	wire_read_state(wire, &object->statement, object->state, object->base, words);
+	words[0] -= object->zero.packets;
+	words[1] -= object->zero.bytes;
+	nft_statement_fill(nlh, NFTA_OBJ_DATA, &object->statement, words, kept);
 	put_userdata(nlh, NFTA_OBJ_USERDATA, object->userdata);
 }
 
@@ -242,7 +292,7 @@ wire_fill(struct nft_wire *wire, struct nlmsghdr *nlh, const struct store_item *
 	case STORE_CHAIN: fill_chain(nlh, (const struct store_chain *)item); break;
 	case STORE_RULE: fill_rule(wire, nlh, (const struct store_rule *)item); break;
 	case STORE_SET: fill_set(nlh, (const struct store_set *)item); break;
-	case STORE_ELEM: fill_elem(nlh, (const struct store_elem *)item); break;
+	case STORE_ELEM: fill_elem(wire, nlh, (const struct store_elem *)item); break;
 	case STORE_OBJECT: fill_object(wire, nlh, (const struct store_object *)item); break;
 	default: fill_flowtable(nlh, (const struct store_flowtable *)item); break;
 	}

@@ -112,11 +112,8 @@ dump_table(struct wire_msg *msg, const struct filter *filter, struct store_table
 			if (filter->type != 0 && filter->type != object->type)
 				continue;
 			dump_item(msg, item);
-			if (filter->reset) {
-				object->base = (struct nft_count){0};
-				object->zero = msg->wire->backend->read(
-					msg->wire->backend->ctx, object->state);
-			}
+			if (filter->reset)
+				wire_reset_object(msg->wire, object);
 		}
 		break;
 	}
@@ -166,13 +163,6 @@ reply_item(struct wire_msg *msg, const struct store_item *item)
 
 	wire_fill(msg->wire, nlh, item);
 	wire_send(msg->client, nlh, false);
-}
-
-static void
-reset_object(struct wire_msg *msg, struct store_object *object)
-{
-	object->base = (struct nft_count){0};
-	object->zero = msg->wire->backend->read(msg->wire->backend->ctx, object->state);
 }
 
 /* An element by a key: itself, or in an interval set the edge of the range that holds it. */
@@ -281,7 +271,7 @@ get_named(struct wire_msg *msg, const struct store_table *table, int attr)
 		return wire_refuse(msg, msg->attrs[attr], -ENOENT);
 	reply_item(msg, item);
 	if (type == NFT_MSG_GETOBJ_RESET)
-		reset_object(msg, (struct store_object *)item);
+		wire_reset_object(msg->wire, (struct store_object *)item);
 	return 0;
 }
 

@@ -76,6 +76,21 @@ int wire_find_table(struct wire_msg *msg, const struct nlattr *attr, struct stor
 int wire_find_chain(struct wire_msg *msg, const struct store_table *table,
 	const struct nlattr *attr, struct store_chain **chain);
 
+/* Userdata as it came; NULL and 0 without. */
+int wire_keep(struct wire_msg *msg, const struct nlattr *attr, struct store_blob **out);
+
+/* wire_device.c: names of devices; one of the two attributes may be NULL, or both. */
+int wire_take_devices(struct wire_msg *msg, const struct nlattr *one, const struct nlattr *many,
+	struct store_blob **out);
+/* Those of more that an item has not join its devices; those of less leave them, or -ENOENT. */
+int wire_join_devices(struct store *store, struct store_item *item, struct store_blob **devices,
+	const struct store_blob *more);
+int wire_leave_devices(struct store *store, struct store_item *item, struct store_blob **devices,
+	const struct store_blob *less);
+uint32_t wire_device_count(const struct store_blob *devices);
+/* The n-th name, or NULL. */
+const char *wire_device(const struct store_blob *devices, uint32_t n);
+
 /* Changes, by message. 0 or a negative errno with msg->bad. */
 int wire_new_table(struct wire_msg *msg);
 int wire_del_table(struct wire_msg *msg);
@@ -92,6 +107,12 @@ int wire_del_object(struct wire_msg *msg);
 int wire_new_flowtable(struct wire_msg *msg);
 int wire_del_flowtable(struct wire_msg *msg);
 
+/* wire_object_kinds.c: an object that is no statement; its data, to be told again. */
+int wire_check_object(struct wire_msg *msg, uint32_t type, const struct nlattr *data);
+int wire_keep_object(struct wire_msg *msg, struct store_object *object, const struct nlattr *data);
+/* wire_object.c: what it has counted or used is over, once it was told. */
+void wire_reset_object(struct nft_wire *wire, struct store_object *object);
+
 /* Questions: they send. */
 void wire_get(struct wire_msg *msg);
 void wire_links(struct wire_msg *msg);
@@ -106,6 +127,9 @@ uint16_t wire_new_type(uint8_t kind);
 uint16_t wire_del_type(uint8_t kind);
 /* A rule's expressions with counters as they are now; wire_rule.c. */
 void wire_fill_exprs(struct nft_wire *wire, struct nlmsghdr *nlh, const struct store_rule *rule);
+/* What a statement's state says now; what a counter began with is added. */
+void wire_read_state(struct nft_wire *wire, const struct nft_statement *statement, uint32_t number,
+	const uint64_t base[2], uint64_t words[2]);
 /* Append attributes as they came. */
 void wire_put_raw(struct nlmsghdr *nlh, const struct store_blob *blob);
 void wire_put_u64(struct nlmsghdr *nlh, uint16_t type, uint64_t value);

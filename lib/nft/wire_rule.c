@@ -27,6 +27,8 @@ struct asker {
 	struct store_chain *bound;  /* by its id, in the expression at hand */
 	struct store_set *grows[4]; /* those that packets add to, without a size */
 	unsigned int grow_count;
+	uint16_t expr;	   /* place of the expression at hand */
+	bool ct_direction; /* of a ct expression: its key has one */
 };
 
 static int
@@ -44,7 +46,7 @@ ask_set(void *owner, const char *name, uint32_t id, uint32_t *number, uint32_t *
 		return -ENOENT;
 	*number = 0;
 	*key_len = set->key_len;
-	*data_len = set->data_len;
+	*data_len = set->flags & NFT_SET_OBJECT ? set->object_type : set->data_len;
 	*flags = set->flags;
 	asker->set = set;
 	return store_ref(&asker->rule->refs, &set->item);
@@ -59,9 +61,13 @@ ask_dynamic(void *owner, const char *name, uint32_t id)
 	(void)name;
 	(void)id;
 	/* Those that Linux keeps in an rhashtable, which alone packets can add to. */
-	if (set->dynamic == NULL && !(set->flags & (NFT_SET_INTERVAL | NFT_SET_MAP)) &&
+	if (set->dynamic == NULL && !(set->flags & (NFT_SET_INTERVAL | NFT_SET_OBJECT)) &&
+		!set->verdicts &&
 		((set->flags & (NFT_SET_TIMEOUT | NFT_SET_EVAL)) || set->size == 0))
-		set->dynamic = nft_dynamic_new(set->key_len, set->size, set->timeout_ns);
+		set->dynamic =
+			nft_dynamic_new(set->key_len, set->data_len, set->size, set->timeout_ns);
+	if (set->dynamic != NULL && set->dynamic->statements.count == 0)
+		(void)nft_statements_copy(&set->dynamic->statements, &set->statements);
 	return set->dynamic;
 }
 
@@ -133,34 +139,24 @@ ask_object(void *owner, const char *name, uint32_t type, uint32_t *number)
 }
 
 static int
-ask_state(void *owner, uint32_t kind, uint32_t *state)
+ask_state(void *owner, uint32_t kind, uint32_t *number)
 {
 	struct asker *asker = owner;
 	struct store_rule *rule = asker->rule;
-	uint32_t count = rule->state_count;
-	uint32_t *states = realloc(rule->states, (count + 1) * sizeof(*states));
-	uint8_t *kinds;
-	struct nft_count *base;
+	struct store_state *states =
+		realloc(rule->states, (rule->state_count + 1) * sizeof(*states));
 	int rc;
 
 	if (states == NULL)
 		return -ENOMEM;
 	rule->states = states;
-	kinds = realloc(rule->state_kinds, count + 1);
-	if (kinds == NULL)
-		return -ENOMEM;
-	rule->state_kinds = kinds;
-	base = realloc(rule->base, (count + 1) * sizeof(*base));
-	if (base == NULL)
-		return -ENOMEM;
-	rule->base = base;
-	rc = nft_states_take(asker->store->states, (enum nft_state_kind)kind, state);
+	rc = nft_states_take(asker->store->states, (enum nft_state_kind)kind, number);
 	if (rc != 0)
 		return rc;
-	states[count] = *state;
-	kinds[count] = (uint8_t)kind;
-	base[count] = (struct nft_count){0};
-	rule->state_count++;
+	memset(&states[rule->state_count], 0, sizeof(*states));
+	states[rule->state_count].number = *number;
+	states[rule->state_count].kind = (uint8_t)kind;
+	states[rule->state_count++].expr = asker->expr;
 	return 0;
 }
 
@@ -182,28 +178,23 @@ ctx_of(struct asker *asker, const struct store_chain *chain)
 
 /* --- keeping an expression as it came, but for what only its batch understands */
 
-static uint64_t
-u64_or_0(const struct nlattr *attr)
-{
-	return attr != NULL && mnl_attr_get_payload_len(attr) == 8 ? be64toh(mnl_attr_get_u64(attr))
-								   : 0;
-}
-
-/* A counter's beginning is the rule's. */
+/* What a statement begins with: a restored ruleset's counters, the use of a quota. */
 static void
-keep_counter(struct asker *asker, const struct nlattr *data)
+keep_state(struct asker *asker, const char *name, const struct nlattr *data)
 {
-	struct nft_count *base = &asker->rule->base[asker->rule->state_count - 1];
-	const struct nlattr *attr;
+	struct store_state *state = &asker->rule->states[asker->rule->state_count - 1];
+	struct expr_ctx ctx = {0};
+	uint64_t words[2];
 
-	if (data == NULL)
+	/* Numbers that count up have a state too. */
+	if (nft_statement_parse(name, data, &ctx, &state->statement, words) != 0) {
+		state->statement.kind = NFT_STATEMENT_OTHER;
 		return;
-	mnl_attr_for_each_nested (attr, data) {
-		if (mnl_attr_get_type(attr) == NFTA_COUNTER_PACKETS)
-			base->packets = u64_or_0(attr);
-		else if (mnl_attr_get_type(attr) == NFTA_COUNTER_BYTES)
-			base->bytes = u64_or_0(attr);
 	}
+	if (state->kind == NFT_STATE_WORDS)
+		nft_states_set(asker->store->states, state->number, words);
+	else
+		memcpy(state->base, words, sizeof(state->base));
 }
 
 /* A string that may have come without its NUL, as objref's do. */
@@ -238,6 +229,64 @@ put_binding(struct nlmsghdr *nlh, const struct nlattr *data, const struct store_
 	mnl_attr_nest_end(nlh, outer);
 }
 
+/* Attributes that change when they are kept: what only the batch understands has a name by then. */
+static bool
+keep_renamed(struct nlmsghdr *nlh, const char *name, const struct nlattr *attr,
+	const struct asker *asker)
+{
+	static const struct {
+		const char *expr;
+		uint16_t name, id;
+	} sets[] = {
+		{"lookup", NFTA_LOOKUP_SET, NFTA_LOOKUP_SET_ID},
+		{"dynset", NFTA_DYNSET_SET_NAME, NFTA_DYNSET_SET_ID},
+		{"objref", NFTA_OBJREF_SET_NAME, NFTA_OBJREF_SET_ID},
+	};
+	uint16_t type = mnl_attr_get_type(attr);
+
+	for (unsigned int i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
+		if (strcmp(name, sets[i].expr) != 0)
+			continue;
+		if (type == sets[i].name)
+			mnl_attr_put_strz(nlh, type, asker->set->name);
+		if (type == sets[i].name || type == sets[i].id)
+			return true;
+	}
+	/* A direction says something of these keys alone (nft_ct_get_dump). */
+	if (strcmp(name, "ct") == 0 && type == NFTA_CT_DIRECTION)
+		return !asker->ct_direction;
+	/* The set's own statements stand for those that a rule repeats (nft_dynset_dump). */
+	return strcmp(name, "dynset") == 0 && asker->set->statements.count != 0 &&
+	       (type == NFTA_DYNSET_EXPR || type == NFTA_DYNSET_EXPRESSIONS);
+}
+
+/* Whether the key of a ct expression is one whose direction is told. */
+static bool
+has_direction(const struct nlattr *data)
+{
+	const struct nlattr *attr;
+	uint32_t key = NFT_CT_STATE;
+
+	mnl_attr_for_each_nested (attr, data)
+		if (mnl_attr_get_type(attr) == NFTA_CT_KEY)
+			key = ntohl(mnl_attr_get_u32(attr));
+	switch (key) {
+	case NFT_CT_SRC:
+	case NFT_CT_DST:
+	case NFT_CT_SRC_IP:
+	case NFT_CT_DST_IP:
+	case NFT_CT_SRC_IP6:
+	case NFT_CT_DST_IP6:
+	case NFT_CT_PROTO_SRC:
+	case NFT_CT_PROTO_DST:
+	case NFT_CT_BYTES:
+	case NFT_CT_PKTS:
+	case NFT_CT_AVGPKT:
+	case NFT_CT_ZONE: return true;
+	default: return false;
+	}
+}
+
 static void
 keep_data(struct nlmsghdr *nlh, const char *name, const struct nlattr *data,
 	const struct asker *asker)
@@ -250,17 +299,9 @@ keep_data(struct nlmsghdr *nlh, const char *name, const struct nlattr *data,
 		if (strcmp(name, "immediate") == 0 && type == NFTA_IMMEDIATE_DATA &&
 			asker->bound != NULL)
 			put_binding(nlh, attr, asker->bound);
-		else if (strcmp(name, "lookup") == 0 && type == NFTA_LOOKUP_SET)
-			mnl_attr_put_strz(nlh, type, asker->set->name);
-		else if (strcmp(name, "lookup") == 0 && type == NFTA_LOOKUP_SET_ID)
-			continue;
-		else if (strcmp(name, "dynset") == 0 && type == NFTA_DYNSET_SET_NAME)
-			mnl_attr_put_strz(nlh, type, asker->set->name);
-		else if (strcmp(name, "dynset") == 0 && type == NFTA_DYNSET_SET_ID)
-			continue;
 		else if (strcmp(name, "objref") == 0 && type == NFTA_OBJREF_IMM_NAME)
 			put_string(nlh, attr);
-		else
+		else if (!keep_renamed(nlh, name, attr, asker))
 			/* The type with its flags: nested ones say so. */
 			mnl_attr_put(nlh, attr->nla_type, mnl_attr_get_payload_len(attr),
 				mnl_attr_get_payload(attr));
@@ -276,14 +317,15 @@ take_expr(struct wire_msg *msg, struct asker *asker, struct expr_ctx *ctx,
 	const struct nlattr *attrs[NFTA_EXPR_MAX + 1];
 	const struct expr_ops *ops;
 	struct nlattr *nest, *inner;
+	uint32_t states = asker->rule->state_count;
 	char name[STORE_NAME];
 	int rc = wire_attrs(msg, elem, attrs, NFTA_EXPR_MAX);
 
 	if (rc == 0)
 		rc = wire_name(msg, attrs[NFTA_EXPR_NAME], name);
 	ops = rc == 0 ? expr_find(name) : NULL;
-	if (rc == 0 && ops == NULL)
-		rc = -EOPNOTSUPP;
+	if (rc == 0)
+		rc = expr_exists(name, ctx->family);
 	if (rc == 0 && *used + ops->size > RULE_MAX)
 		rc = -E2BIG;
 	asker->bound = NULL;
@@ -295,12 +337,15 @@ take_expr(struct wire_msg *msg, struct asker *asker, struct expr_ctx *ctx,
 	if (strcmp(name, "dynset") == 0 && asker->set->size == 0 &&
 		asker->grow_count < sizeof(asker->grows) / sizeof(asker->grows[0]))
 		asker->grows[asker->grow_count++] = asker->set;
-	if (strcmp(name, "counter") == 0)
-		keep_counter(asker, attrs[NFTA_EXPR_DATA]);
+	if (asker->rule->state_count > states)
+		keep_state(asker, name, attrs[NFTA_EXPR_DATA]);
+	asker->expr++;
 	nest = mnl_attr_nest_start(out, NFTA_LIST_ELEM);
 	mnl_attr_put_strz(out, NFTA_EXPR_NAME, name);
 	if (attrs[NFTA_EXPR_DATA] != NULL) {
 		inner = mnl_attr_nest_start(out, NFTA_EXPR_DATA);
+		asker->ct_direction =
+			strcmp(name, "ct") == 0 && has_direction(attrs[NFTA_EXPR_DATA]);
 		keep_data(out, name, attrs[NFTA_EXPR_DATA], asker);
 		mnl_attr_nest_end(out, inner);
 	}
@@ -528,33 +573,29 @@ wire_del_rule(struct wire_msg *msg)
 void
 wire_fill_exprs(struct nft_wire *wire, struct nlmsghdr *nlh, const struct store_rule *rule)
 {
-	struct nlattr *list = mnl_attr_nest_start(nlh, NFTA_RULE_EXPRESSIONS), *elem, *data;
+	struct nlattr *list = mnl_attr_nest_start(nlh, NFTA_RULE_EXPRESSIONS), *elem;
 	const uint8_t *at = rule->exprs->data, *end = at + rule->exprs->len;
-	uint32_t state = 0;
+	uint32_t next = 0;
 
-	while (at < end) {
+	for (uint16_t place = 0; at < end; place++) {
 		const struct nlattr *kept = (const struct nlattr *)(const void *)at;
-		const struct nlattr *name = mnl_attr_get_payload(kept);
-		const char *text = mnl_attr_get_str(name);
-		struct nft_count now;
+		const struct nlattr *name = mnl_attr_get_payload(kept), *data = mnl_attr_next(name);
+		const struct store_state *state = &rule->states[next];
+		uint64_t words[2];
 
 		at += MNL_ALIGN(kept->nla_len);
-		if (strcmp(text, "counter") != 0) {
-			if (strcmp(text, "limit") == 0)
-				state++;
+		if (next == rule->state_count || state->expr != place) {
 			mnl_attr_put(nlh, kept->nla_type, mnl_attr_get_payload_len(kept),
 				mnl_attr_get_payload(kept));
 			continue;
 		}
-		now = wire->backend->read(wire->backend->ctx, rule->states[state]);
+		next++;
+		wire_read_state(wire, &state->statement, state->number, state->base, words);
 		elem = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);
-		mnl_attr_put_strz(nlh, NFTA_EXPR_NAME, text);
-		data = mnl_attr_nest_start(nlh, NFTA_EXPR_DATA);
-		wire_put_u64(nlh, NFTA_COUNTER_BYTES, rule->base[state].bytes + now.bytes);
-		wire_put_u64(nlh, NFTA_COUNTER_PACKETS, rule->base[state].packets + now.packets);
-		mnl_attr_nest_end(nlh, data);
+		mnl_attr_put_strz(nlh, NFTA_EXPR_NAME, mnl_attr_get_str(name));
+		nft_statement_fill(nlh, NFTA_EXPR_DATA, &state->statement, words,
+			(const uint8_t *)data < at ? data : NULL);
 		mnl_attr_nest_end(nlh, elem);
-		state++;
 	}
 	mnl_attr_nest_end(nlh, list);
 }

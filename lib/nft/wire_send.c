@@ -74,6 +74,16 @@ wire_name(struct wire_msg *msg, const struct nlattr *attr, char name[STORE_NAME]
 }
 
 int
+wire_keep(struct wire_msg *msg, const struct nlattr *attr, struct store_blob **out)
+{
+	*out = NULL;
+	if (attr == NULL)
+		return 0;
+	*out = store_blob(mnl_attr_get_payload(attr), mnl_attr_get_payload_len(attr));
+	return *out != NULL ? 0 : wire_refuse(msg, NULL, -ENOMEM);
+}
+
+int
 wire_find_table(struct wire_msg *msg, const struct nlattr *attr, struct store_table **table)
 {
 	char name[STORE_NAME];

@@ -24,19 +24,17 @@ const struct nft_feature nft_set_features[] = {
 		.note = "looked through one by one", .text = true),
 	NFT_HAS("flags timeout", NFT_SET_TIMEOUT),
 	NFT_HAS("flags dynamic", NFT_SET_EVAL, .note = "elements that packets add"),
-	NFT_HAS_NOT("flags dynamic of intervals", NFT_SET_EVAL | NFT_SET_INTERVAL, "not built yet"),
-	NFT_HAS_NOT("flags dynamic of maps", NFT_SET_EVAL | NFT_SET_MAP, "not built yet"),
-	NFT_HAS_NOT("object maps", NFT_SET_OBJECT, "not built yet"),
-	NFT_HAS_NOT(
-		"statements of elements", NFT_SET_EXPR, "`counter` and the like: not built yet"),
+	NFT_HAS("object maps", NFT_SET_OBJECT),
+	NFT_HAS("statements of elements", NFT_SET_EXPR,
+		.note = "`counter`, `limit`, `quota`, `last`"),
 	NFT_END,
 };
 
 const struct nft_feature nft_set_attributes[] = {
 	NFT_HAS("timeout", NFTA_SET_TIMEOUT),
-	NFT_HAS_NOT("a statement of every element", NFTA_SET_EXPR, "not built yet"),
-	NFT_HAS_NOT("statements of every element", NFTA_SET_EXPRESSIONS, "not built yet"),
-	NFT_HAS_NOT("the type of objects", NFTA_SET_OBJ_TYPE, "not built yet"),
+	NFT_HAS("a statement of every element", NFTA_SET_EXPR),
+	NFT_HAS("statements of every element", NFTA_SET_EXPRESSIONS),
+	NFT_HAS("the type of objects", NFTA_SET_OBJ_TYPE),
 	NFT_HAS("size", NFTA_SET_DESC),
 	NFT_HAS("policy", NFTA_SET_POLICY, .note = "stored; lookups are the same"),
 	NFT_HAS("comment", NFTA_SET_USERDATA),
@@ -45,48 +43,134 @@ const struct nft_feature nft_set_attributes[] = {
 	NFT_END,
 };
 
+#define HAS_ALL(flags, all) (((flags) & (uint32_t)(all)) == (uint32_t)(all))
+
+/* Flags that no kind of set in Linux has together (nf_tables_newset, nft_select_set_ops). */
+static int
+check_flags(struct wire_msg *msg, uint32_t flags)
+{
+	static const uint32_t apart[] = {
+		NFT_SET_MAP | NFT_SET_OBJECT,
+		NFT_SET_EVAL | NFT_SET_OBJECT,
+		NFT_SET_CONSTANT | NFT_SET_TIMEOUT,
+	};
+
+	if (!nft_flags_built(nft_set_features, flags))
+		return wire_refuse(msg, NULL, -EOPNOTSUPP);
+	for (unsigned int i = 0; i < sizeof(apart) / sizeof(apart[0]); i++)
+		if (HAS_ALL(flags, apart[i]))
+			return wire_refuse(msg, NULL, -EOPNOTSUPP);
+	/* What times out has a name, but for meters. */
+	if (HAS_ALL(flags, NFT_SET_ANONYMOUS | NFT_SET_TIMEOUT) && !(flags & NFT_SET_EVAL))
+		return wire_refuse(msg, NULL, -EOPNOTSUPP);
+	/* Intervals are trees: packets cannot add. What times out in no tree has no objects. */
+	if (HAS_ALL(flags, NFT_SET_EVAL | NFT_SET_INTERVAL) ||
+		(HAS_ALL(flags, NFT_SET_OBJECT | NFT_SET_TIMEOUT) && !(flags & NFT_SET_INTERVAL)))
+		return wire_refuse(msg, NULL, -EOPNOTSUPP);
+	return 0;
+}
+
+/* The data of a map's elements. */
+static int
+parse_data(struct wire_msg *msg, struct store_set *set)
+{
+	const struct nlattr *const *attrs = msg->attrs;
+	uint32_t type = 0;
+	int rc;
+
+	if (attrs[NFTA_SET_DATA_TYPE] == NULL)
+		return set->flags & NFT_SET_MAP ? wire_refuse(msg, NULL, -EINVAL) : 0;
+	if (!(set->flags & NFT_SET_MAP))
+		return wire_refuse(msg, NULL, -EINVAL);
+	rc = wire_u32(msg, attrs[NFTA_SET_DATA_TYPE], &type);
+	set->verdicts = type == NFT_DATA_VERDICT;
+	set->data_len = 16;
+	if (rc == 0 && !set->verdicts)
+		rc = wire_u32(msg, attrs[NFTA_SET_DATA_LEN], &set->data_len);
+	if (rc == 0 && (set->data_len == 0 || set->data_len > NFT_DATA_MAX))
+		rc = wire_refuse(msg, NULL, -EINVAL);
+	return rc;
+}
+
+static int
+parse_objects(struct wire_msg *msg, struct store_set *set)
+{
+	const struct nlattr *attr = msg->attrs[NFTA_SET_OBJ_TYPE];
+	int rc;
+
+	if (attr == NULL)
+		return set->flags & NFT_SET_OBJECT ? wire_refuse(msg, NULL, -EINVAL) : 0;
+	if (!(set->flags & NFT_SET_OBJECT))
+		return wire_refuse(msg, NULL, -EINVAL);
+	rc = wire_u32(msg, attr, &set->object_type);
+	if (rc == 0 && !nft_feature_built(nft_objects, set->object_type))
+		rc = wire_refuse(msg, NULL, -EOPNOTSUPP);
+	return rc;
+}
+
+static int
+parse_timeout(struct wire_msg *msg, struct store_set *set)
+{
+	const struct nlattr *attr = msg->attrs[NFTA_SET_TIMEOUT];
+	uint64_t ms;
+	int rc;
+
+	if (msg->attrs[NFTA_SET_GC_INTERVAL] != NULL && !(set->flags & NFT_SET_TIMEOUT))
+		return wire_refuse(msg, NULL, -EINVAL);
+	if (attr == NULL)
+		return 0;
+	if (!(set->flags & NFT_SET_TIMEOUT))
+		return wire_refuse(msg, NULL, -EINVAL);
+	rc = wire_u64(msg, attr, &ms);
+	if (rc == 0 && ms > WIRE_TIMEOUT_MS)
+		rc = wire_refuse(msg, NULL, -ERANGE);
+	set->timeout_ns = rc == 0 ? ms * NS_PER_MS : 0;
+	return rc;
+}
+
 /* What a set is, by its attributes. */
 static int
 parse_set(struct wire_msg *msg, struct store_set *set)
 {
 	const struct nlattr *const *attrs = msg->attrs;
-	uint32_t type = 0;
+	uint32_t type;
 	int rc = 0;
 
-	if (attrs[NFTA_SET_FLAGS] != NULL)
-		rc = wire_u32(msg, attrs[NFTA_SET_FLAGS], &set->flags);
+	if (attrs[NFTA_SET_KEY_LEN] == NULL || attrs[NFTA_SET_ID] == NULL)
+		return -EINVAL;
+	if (attrs[NFTA_SET_KEY_TYPE] != NULL)
+		rc = wire_u32(msg, attrs[NFTA_SET_KEY_TYPE], &type);
+	if (rc == 0 && attrs[NFTA_SET_KEY_TYPE] != NULL &&
+		(type & NFT_DATA_RESERVED_MASK) == NFT_DATA_RESERVED_MASK)
+		rc = -EINVAL;
 	if (rc == 0)
 		rc = wire_u32(msg, attrs[NFTA_SET_KEY_LEN], &set->key_len);
 	if (rc == 0 && (set->key_len == 0 || set->key_len > NFT_DATA_MAX))
-		rc = wire_refuse(msg, attrs[NFTA_SET_KEY_LEN], -EINVAL);
-	if (rc == 0 && !nft_flags_built(nft_set_features, set->flags))
-		rc = wire_refuse(msg, attrs[NFTA_SET_FLAGS], -EOPNOTSUPP);
+		rc = -EINVAL;
+	if (rc == 0 && attrs[NFTA_SET_FLAGS] != NULL)
+		rc = wire_u32(msg, attrs[NFTA_SET_FLAGS], &set->flags);
 	if (rc == 0)
-		rc = wire_attributes(msg, nft_set_attributes, attrs, NFTA_SET_MAX);
-	if (rc == 0 && attrs[NFTA_SET_TIMEOUT] != NULL) {
-		uint64_t ms;
+		rc = check_flags(msg, set->flags);
+	if (rc == 0)
+		rc = parse_data(msg, set);
+	if (rc == 0)
+		rc = parse_objects(msg, set);
+	return rc == 0 ? parse_timeout(msg, set) : rc;
+}
 
-		if (!(set->flags & NFT_SET_TIMEOUT))
-			return wire_refuse(msg, attrs[NFTA_SET_TIMEOUT], -EINVAL);
-		rc = wire_u64(msg, attrs[NFTA_SET_TIMEOUT], &ms);
-		if (rc == 0 && ms > WIRE_TIMEOUT_MS)
-			rc = wire_refuse(msg, attrs[NFTA_SET_TIMEOUT], -ERANGE);
-		set->timeout_ns = rc == 0 ? ms * NS_PER_MS : 0;
-	}
-	if (rc == 0 && attrs[NFTA_SET_DATA_TYPE] != NULL) {
-		if (!(set->flags & NFT_SET_MAP))
-			return wire_refuse(msg, attrs[NFTA_SET_DATA_TYPE], -EINVAL);
-		rc = wire_u32(msg, attrs[NFTA_SET_DATA_TYPE], &type);
-		set->verdicts = type == NFT_DATA_VERDICT;
-		set->data_len = 16;
-		if (rc == 0 && !set->verdicts)
-			rc = wire_u32(msg, attrs[NFTA_SET_DATA_LEN], &set->data_len);
-		if (rc == 0 && (set->data_len == 0 || set->data_len > NFT_DATA_MAX))
-			rc = wire_refuse(msg, attrs[NFTA_SET_DATA_LEN], -EINVAL);
-	} else if (rc == 0 && (set->flags & NFT_SET_MAP)) {
-		rc = wire_refuse(msg, NULL, -EINVAL);
-	}
-	return rc;
+/* The statements that every element has. */
+static int
+parse_statements(struct wire_msg *msg, struct store_set *set)
+{
+	struct expr_ctx ctx = {.family = msg->family};
+	int rc;
+
+	if (msg->attrs[NFTA_SET_EXPR] == NULL && msg->attrs[NFTA_SET_EXPRESSIONS] != NULL &&
+		!(set->flags & NFT_SET_EXPR))
+		return wire_refuse(msg, NULL, -EINVAL);
+	rc = nft_statements_parse(msg->attrs[NFTA_SET_EXPR], msg->attrs[NFTA_SET_EXPRESSIONS], &ctx,
+		&set->statements);
+	return rc == 0 ? 0 : wire_refuse(msg, NULL, rc);
 }
 
 /* The bytes of each field of a concatenation (nft_set_desc_concat). */
@@ -122,7 +206,7 @@ parse_desc(struct wire_msg *msg, struct store_set *set)
 	int rc;
 
 	if (msg->attrs[NFTA_SET_DESC] == NULL)
-		return 0;
+		return set->flags & NFT_SET_CONCAT ? wire_refuse(msg, NULL, -EINVAL) : 0;
 	rc = wire_attrs(msg, msg->attrs[NFTA_SET_DESC], desc, NFTA_SET_DESC_MAX);
 	if (rc == 0 && desc[NFTA_SET_DESC_CONCAT] != NULL)
 		rc = parse_fields(msg, desc[NFTA_SET_DESC_CONCAT], set);
@@ -225,6 +309,8 @@ create_set(struct wire_msg *msg, struct store_table *table, char name[STORE_NAME
 	rc = parse_set(msg, set);
 	if (rc == 0)
 		rc = parse_desc(msg, set);
+	if (rc == 0)
+		rc = parse_statements(msg, set);
 	if (rc == 0)
 		rc = wire_u32(msg, msg->attrs[NFTA_SET_ID], &set->batch_id);
 	if (rc == 0)

@@ -58,6 +58,7 @@ enum {
 	NAT_RANGE_PROTO_RANDOM = 1 << 2,
 	NAT_RANGE_PERSISTENT = 1 << 3,
 	NAT_RANGE_PROTO_RANDOM_FULLY = 1 << 4,
+	NAT_RANGE_NETMAP = 1 << 6,
 };
 
 /** Which end of a tuple is translated. */

@@ -6,13 +6,15 @@
 #ifndef SHUNT_PACKET_VERDICT_H
 #define SHUNT_PACKET_VERDICT_H
 
-/** The hooks of IPv4 and IPv6, numbered as NF_INET_*. */
+/** The hooks: those of IPv4 and IPv6, numbered as NF_INET_*, then those of devices. */
 enum hook {
 	HOOK_PREROUTING,
 	HOOK_INPUT,
 	HOOK_FORWARD,
 	HOOK_OUTPUT,
 	HOOK_POSTROUTING,
+	HOOK_INGRESS,
+	HOOK_EGRESS,
 	HOOK_COUNT,
 };
 

@@ -2,7 +2,8 @@
 /*
  * The nft socket over a store without a dataplane: what nft sees of a ruleset is
  * compared with the kernel's.
- * usage: nft_store SOCKET; prints "ready", ends with its standard input.
+ * usage: nft_store [--all] SOCKET; prints "ready", ends with its standard input.
+ * --all: what the dataplane cannot evaluate is stored, too.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -68,6 +69,11 @@ main(int argc, char **argv)
 	struct loop *loop;
 	int err;
 
+	if (argc == 3 && strcmp(argv[1], "--all") == 0) {
+		nft_take_all();
+		argv++;
+		argc--;
+	}
 	if (argc != 2 || wire == NULL || loop_create(&loop) != 0)
 		return 2;
 	server = nft_server_new(loop, wire, argv[1], &access, &err);

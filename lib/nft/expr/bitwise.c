@@ -66,7 +66,7 @@ parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx
 	if (rc == 0 && (len == 0 || len > NFT_DATA_MAX))
 		rc = attr_refuse(ctx, attrs[NFTA_BITWISE_LEN], -ERANGE);
 	if (rc == 0)
-		rc = attr_reg(attrs[NFTA_BITWISE_SREG], ctx, len, &b->from);
+		rc = attr_load(attrs[NFTA_BITWISE_SREG], ctx, len, &b->from);
 	if (rc == 0)
 		rc = attr_reg(attrs[NFTA_BITWISE_DREG], ctx, len, &b->to);
 	if (rc == 0)
@@ -153,4 +153,4 @@ bitwise_mask(const struct expr *expr, uint8_t *reg, uint8_t *len, uint64_t mask[
 }
 
 const struct expr_ops expr_bitwise = {
-	"bitwise", sizeof(struct bitwise), NFTA_BITWISE_MAX, parse, evaluate, false, features};
+	"bitwise", sizeof(struct bitwise), NFTA_BITWISE_MAX, parse, evaluate, false, features, 0};

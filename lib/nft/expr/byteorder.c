@@ -39,7 +39,7 @@ parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx
 	if (rc == 0 && (len == 0 || len > NFT_DATA_MAX))
 		rc = attr_refuse(ctx, attrs[NFTA_BYTEORDER_LEN], -ERANGE);
 	if (rc == 0)
-		rc = attr_reg(attrs[NFTA_BYTEORDER_SREG], ctx, len, &b->from);
+		rc = attr_load(attrs[NFTA_BYTEORDER_SREG], ctx, len, &b->from);
 	if (rc == 0)
 		rc = attr_reg(attrs[NFTA_BYTEORDER_DREG], ctx, len, &b->to);
 	if (rc != 0)
@@ -72,4 +72,4 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 }
 
 const struct expr_ops expr_byteorder = {"byteorder", sizeof(struct byteorder), NFTA_BYTEORDER_MAX,
-	parse, evaluate, false, features};
+	parse, evaluate, false, features, 0};

@@ -38,7 +38,7 @@ parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx
 	if (rc == 0 && !nft_feature_built(features, op))
 		rc = attr_refuse(ctx, attrs[NFTA_CMP_OP], -EINVAL);
 	if (rc == 0)
-		rc = attr_reg(attrs[NFTA_CMP_SREG], ctx, len, &cmp->reg);
+		rc = attr_load(attrs[NFTA_CMP_SREG], ctx, len, &cmp->reg);
 	if (rc != 0)
 		return rc;
 	cmp->op = (uint8_t)op;
@@ -83,4 +83,4 @@ cmp_test(
 }
 
 const struct expr_ops expr_cmp = {
-	"cmp", sizeof(struct cmp), NFTA_CMP_MAX, parse, evaluate, false, features};
+	"cmp", sizeof(struct cmp), NFTA_CMP_MAX, parse, evaluate, false, features, 0};

@@ -44,4 +44,4 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 }
 
 const struct expr_ops expr_counter = {
-	"counter", sizeof(struct counter), NFTA_COUNTER_MAX, parse, evaluate, false, features};
+	"counter", sizeof(struct counter), NFTA_COUNTER_MAX, parse, evaluate, false, features, 0};

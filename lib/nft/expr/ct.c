@@ -23,9 +23,9 @@ struct ct {
 /* len of a key: an address of the table's family. */
 #define ADDRESS 255
 
-#define NOT_YET	   "not built yet"
-#define ALL	   ((1 << HOOK_COUNT) - 1)
-#define ONE_FAMILY (NFT_ON_IP | NFT_ON_IP6)
+#define NOT_YET	    "not built yet"
+#define ALL	    ((1 << HOOK_COUNT) - 1)
+#define IP_FAMILIES (NFT_ON_IP | NFT_ON_IP6 | NFT_ON_INET)
 
 /* The keys: those that can be read, then those that can be set. */
 static const struct nft_feature features[] = {
@@ -35,9 +35,9 @@ static const struct nft_feature features[] = {
 	NFT_HAS("ct mark", NFT_CT_MARK, .len = 4),
 	NFT_HAS("ct expiration", NFT_CT_EXPIRATION, .len = 4),
 	NFT_HAS("ct l3proto", NFT_CT_L3PROTOCOL, .len = 1, .note = "with a direction or without"),
-	NFT_HAS("ct original saddr", NFT_CT_SRC, .len = ADDRESS, .families = ONE_FAMILY,
+	NFT_HAS("ct original saddr", NFT_CT_SRC, .len = ADDRESS, .families = IP_FAMILIES,
 		.note = "or reply"),
-	NFT_HAS("ct original daddr", NFT_CT_DST, .len = ADDRESS, .families = ONE_FAMILY,
+	NFT_HAS("ct original daddr", NFT_CT_DST, .len = ADDRESS, .families = IP_FAMILIES,
 		.note = "or reply"),
 	NFT_HAS("ct original ip saddr", NFT_CT_SRC_IP, .len = 4, .note = "or reply"),
 	NFT_HAS("ct original ip daddr", NFT_CT_DST_IP, .len = 4, .note = "or reply"),
@@ -53,14 +53,15 @@ static const struct nft_feature features[] = {
 		.note = "0: no rule can set one yet"),
 	NFT_HAS("ct id", NFT_CT_ID, .len = 4,
 		.note = "the same for a connection's life; Linux has another value"),
-	NFT_HAS_NOT("ct helper", NFT_CT_HELPER, NOT_YET),
-	NFT_HAS_NOT("ct label", NFT_CT_LABELS, NOT_YET),
-	NFT_HAS_NOT("ct secmark", NFT_CT_SECMARK, "there is no security module"),
+	NFT_HAS_NOT("ct helper", NFT_CT_HELPER, NOT_YET, .len = 16),
+	NFT_HAS_NOT("ct label", NFT_CT_LABELS, NOT_YET, .len = 16),
+	NFT_HAS_NOT("ct secmark", NFT_CT_SECMARK, "there is no security module", .len = 4),
 	NFT_HAS("ct mark set", NFT_CT_MARK, .set = true, .len = 4),
-	NFT_HAS_NOT("ct zone set", NFT_CT_ZONE, NOT_YET, .set = true),
-	NFT_HAS_NOT("ct event set", NFT_CT_EVENTMASK, NOT_YET, .set = true),
-	NFT_HAS_NOT("ct label set", NFT_CT_LABELS, NOT_YET, .set = true),
-	NFT_HAS_NOT("ct secmark set", NFT_CT_SECMARK, "there is no security module", .set = true),
+	NFT_HAS_NOT("ct zone set", NFT_CT_ZONE, NOT_YET, .set = true, .len = 2),
+	NFT_HAS_NOT("ct event set", NFT_CT_EVENTMASK, NOT_YET, .set = true, .len = 4),
+	NFT_HAS_NOT("ct label set", NFT_CT_LABELS, NOT_YET, .set = true, .len = 16),
+	NFT_HAS_NOT("ct secmark set", NFT_CT_SECMARK, "there is no security module", .set = true,
+		.len = 4),
 	NFT_END,
 };
 
@@ -93,7 +94,7 @@ parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx
 	ct->family = ctx->family;
 	ct->dir = CT_ANY;
 	if (ct->set)
-		return attr_reg(attrs[NFTA_CT_SREG], ctx, ct->len, &ct->reg);
+		return attr_load(attrs[NFTA_CT_SREG], ctx, ct->len, &ct->reg);
 	if (attrs[NFTA_CT_DIRECTION] != NULL) {
 		if (mnl_attr_get_payload_len(attrs[NFTA_CT_DIRECTION]) != 1 ||
 			mnl_attr_get_u8(attrs[NFTA_CT_DIRECTION]) > CT_DIR_REPLY)
@@ -224,4 +225,4 @@ ct_load(const struct expr *expr, struct match_key *key, uint8_t *reg)
 }
 
 const struct expr_ops expr_ct = {
-	"ct", sizeof(struct ct), NFTA_CT_SREG, parse, evaluate, true, features};
+	"ct", sizeof(struct ct), NFTA_CT_SREG, parse, evaluate, true, features, 0};

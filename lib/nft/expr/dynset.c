@@ -3,99 +3,47 @@
  * dynset: packets add elements to sets, renew and remove them (nft_dynset.c).
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "dynamic.h"
 #include "expr_rows.h"
-
-/* Attributes that a statement may have. */
-#define ATTRS 16
 
 struct dynset {
 	struct expr head;
 	struct nft_dynamic *set;
 	uint8_t op; /* enum nft_dynset_ops */
 	uint8_t key;
+	uint8_t data; /* a register */
+	bool map;
 	bool invert;
 	uint64_t timeout_ns;
 };
 
 static const struct nft_feature features[] = {
 	NFT_HAS("add @set", NFT_DYNSET_OP_ADD,
-		.note = "with `timeout`, and up to two of `counter` and `limit`; not to maps"),
+		.note = "with `timeout`, and up to two of `counter`, `limit`, `quota`, `last`; "
+			"also to maps"),
 	NFT_HAS("update @set", NFT_DYNSET_OP_UPDATE, .note = "the same"),
 	NFT_HAS("delete @set", NFT_DYNSET_OP_DELETE),
 	NFT_END,
 };
 
-/* A statement of every element: counter or limit. */
+/* All statements: the set's own say what can be; rules that add to one set say the same. */
 static int
-parse_one(const struct nlattr *nest, struct expr_ctx *ctx, struct nft_dynamic_expr *out)
+parse_statements(struct nft_dynamic *set, const struct nlattr *const *attrs, struct expr_ctx *ctx)
 {
-	const struct nlattr *attrs[ATTRS + 1] = {0}, *attr, *data = NULL;
-	char name[16] = "";
-
-	mnl_attr_for_each_nested (attr, nest) {
-		if (mnl_attr_get_type(attr) == NFTA_EXPR_NAME &&
-			attr_string(attr, ctx, name, sizeof(name)) != 0)
-			return -EINVAL;
-		if (mnl_attr_get_type(attr) == NFTA_EXPR_DATA)
-			data = attr;
-	}
-	if (strcmp(name, "counter") == 0) {
-		out->kind = NFT_DYNAMIC_COUNTER;
-		return 0;
-	}
-	if (strcmp(name, "limit") != 0 || data == NULL)
-		return attr_refuse(ctx, nest, -EOPNOTSUPP);
-	mnl_attr_for_each_nested (attr, data) {
-		if (mnl_attr_get_type(attr) <= ATTRS)
-			attrs[mnl_attr_get_type(attr)] = attr;
-	}
-	out->kind = NFT_DYNAMIC_LIMIT;
-	return limit_parse(&out->limit, attrs, ctx);
-}
-
-/* All statements; and what netlink says of them, to be said again. */
-static int
-parse_exprs(struct nft_dynamic *set, const struct nlattr *const *attrs, struct expr_ctx *ctx)
-{
-	struct nft_dynamic_expr exprs[NFT_DYNAMIC_EXPRS];
 	const struct nlattr *one = attrs[NFTA_DYNSET_EXPR], *many = attrs[NFTA_DYNSET_EXPRESSIONS];
-	const struct nlattr *kept = one != NULL ? one : many, *nest;
-	uint32_t count = 0;
-	int rc = 0;
+	struct nft_statements said = {0};
+	int rc = nft_statements_parse(one, many, ctx, &said);
 
-	if (kept == NULL)
+	if (rc == 0 && said.count != 0 && set->statements.count == 0) {
+		set->statements = said;
 		return 0;
-	memset(exprs, 0, sizeof(exprs));
-	if (one != NULL) {
-		rc = parse_one(one, ctx, &exprs[count++]);
-	} else {
-		mnl_attr_for_each_nested (nest, many) {
-			if (count == NFT_DYNAMIC_EXPRS)
-				return attr_refuse(ctx, nest, -EOPNOTSUPP);
-			rc = rc == 0 ? parse_one(nest, ctx, &exprs[count++]) : rc;
-		}
 	}
-	if (rc != 0)
-		return rc;
-	/* Rules that add to one set say the same. */
-	if (set->expr_attrs != NULL)
-		return set->expr_count == count && memcmp(set->exprs, exprs, sizeof(exprs)) == 0
-			       ? 0
-			       : attr_refuse(ctx, kept, -EOPNOTSUPP);
-	set->expr_attrs = malloc(kept->nla_len);
-	if (set->expr_attrs == NULL)
-		return -ENOMEM;
-	memcpy(set->expr_attrs, kept, kept->nla_len);
-	((struct nlattr *)set->expr_attrs)->nla_type =
-		(uint16_t)(NLA_F_NESTED |
-			   (one != NULL ? NFTA_SET_ELEM_EXPR : NFTA_SET_ELEM_EXPRESSIONS));
-	memcpy(set->exprs, exprs, sizeof(exprs));
-	set->expr_count = count;
-	return 0;
+	if (rc == 0 && said.count != 0 && !nft_statements_same(&said, &set->statements))
+		rc = attr_refuse(ctx, one != NULL ? one : many, -EOPNOTSUPP);
+	nft_statements_clear(&said);
+	return rc;
 }
 
 static int
@@ -145,14 +93,19 @@ parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx
 	if (set_flags & NFT_SET_CONSTANT)
 		return attr_refuse(ctx, named, -EBUSY);
 	d->set = ctx->dynamic != NULL ? ctx->dynamic(ctx->owner, name, id) : NULL;
-	if (d->set == NULL || attrs[NFTA_DYNSET_SREG_DATA] != NULL)
+	if (d->set == NULL)
 		return attr_refuse(ctx, named, -EOPNOTSUPP);
+	d->map = attrs[NFTA_DYNSET_SREG_DATA] != NULL;
+	if (d->map != ((set_flags & NFT_SET_MAP) != 0))
+		return attr_refuse(ctx, named, -EINVAL);
 	d->op = (uint8_t)op;
 	d->invert = flags & NFT_DYNSET_F_INV;
-	rc = attr_reg(attrs[NFTA_DYNSET_SREG_KEY], ctx, key_len, &d->key);
+	rc = attr_load(attrs[NFTA_DYNSET_SREG_KEY], ctx, key_len, &d->key);
+	if (rc == 0 && d->map)
+		rc = attr_load(attrs[NFTA_DYNSET_SREG_DATA], ctx, data_len, &d->data);
 	if (rc == 0)
 		rc = parse_timeout(d, attrs[NFTA_DYNSET_TIMEOUT], set_flags, ctx);
-	return rc != 0 ? rc : parse_exprs(d->set, attrs, ctx);
+	return rc != 0 ? rc : parse_statements(d->set, attrs, ctx);
 }
 
 static void
@@ -171,7 +124,8 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 			nft_dynamic_remove(d->set, elem);
 		return;
 	}
-	elem = nft_dynamic_add(d->set, key, now, d->timeout_ns, &fresh);
+	elem = nft_dynamic_add(
+		d->set, key, d->map ? nft_reg(eval, d->data) : NULL, now, d->timeout_ns, &fresh);
 	if (elem == NULL) {
 		if (!d->invert)
 			nft_break(eval);
@@ -183,5 +137,5 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 		nft_break(eval);
 }
 
-const struct expr_ops expr_dynset = {
-	"dynset", sizeof(struct dynset), NFTA_DYNSET_EXPRESSIONS, parse, evaluate, false, features};
+const struct expr_ops expr_dynset = {"dynset", sizeof(struct dynset), NFTA_DYNSET_EXPRESSIONS,
+	parse, evaluate, false, features, 0};

@@ -23,6 +23,7 @@ struct exthdr {
 	uint8_t len;
 	bool present;
 	bool set;
+	bool strip;
 };
 
 #define NOT_YET "not built yet"
@@ -48,13 +49,17 @@ parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx
 	int rc = attr_u32_or(attrs[NFTA_EXTHDR_OP], ctx, NFT_EXTHDR_OP_IPV6, &op);
 
 	e->set = attrs[NFTA_EXTHDR_SREG] != NULL;
-	/* Neither: `reset tcp option`, which takes it out. */
-	if (!e->set && attrs[NFTA_EXTHDR_DREG] == NULL)
+	/* Neither: `reset tcp option`, which takes it out (nft_exthdr_tcp_strip_init). */
+	e->strip = !e->set && attrs[NFTA_EXTHDR_DREG] == NULL;
+	if (e->strip && (op != NFT_EXTHDR_OP_TCPOPT || attrs[NFTA_EXTHDR_FLAGS] != NULL))
 		return attr_refuse(ctx, NULL, -EOPNOTSUPP);
 	if (rc == 0)
 		rc = expr_feature(features, op, e->set, ctx, attrs[NFTA_EXTHDR_OP], &row);
 	if (rc == 0 && (type == NULL || mnl_attr_get_payload_len(type) != 1))
 		rc = attr_refuse(ctx, type, -EINVAL);
+	e->type = rc == 0 ? mnl_attr_get_u8(type) : 0;
+	if (rc != 0 || e->strip)
+		return rc;
 	if (rc == 0)
 		rc = attr_u32(attrs[NFTA_EXTHDR_OFFSET], ctx, &offset);
 	if (rc == 0 && offset > UINT8_MAX)
@@ -68,12 +73,12 @@ parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx
 	if (rc == 0 && (flags & ~(uint32_t)NFT_EXTHDR_F_PRESENT))
 		rc = attr_refuse(ctx, attrs[NFTA_EXTHDR_FLAGS], -EINVAL);
 	if (rc == 0)
-		rc = attr_reg(
-			attrs[e->set ? NFTA_EXTHDR_SREG : NFTA_EXTHDR_DREG], ctx, len, &e->reg);
+		rc = e->set ? attr_load(attrs[NFTA_EXTHDR_SREG], ctx, len, &e->reg)
+			    : attr_reg(attrs[NFTA_EXTHDR_DREG], ctx,
+				      flags & NFT_EXTHDR_F_PRESENT ? 4 : len, &e->reg);
 	if (rc != 0)
 		return rc;
 	e->op = (uint8_t)op;
-	e->type = mnl_attr_get_u8(type);
 	e->offset = (uint8_t)offset;
 	e->len = (uint8_t)len;
 	e->present = flags & NFT_EXTHDR_F_PRESENT;
@@ -209,6 +214,39 @@ set(const struct exthdr *e, struct nft_eval *eval)
 	memcpy(option + e->offset, value, e->len);
 }
 
+/* nft_exthdr_tcp_strip_eval: it becomes padding; one that is cut short cannot go. */
+static void
+strip(const struct exthdr *e, struct nft_eval *eval)
+{
+	static const uint8_t padding[2] = {TCPOPT_NOP, TCPOPT_NOP};
+	uint32_t len, n;
+	uint8_t *tcp = tcp_of(eval->pkt, &len);
+	struct rte_tcp_hdr *header = (struct rte_tcp_hdr *)(void *)tcp;
+
+	if (tcp == NULL) {
+		nft_break(eval);
+		return;
+	}
+	for (uint32_t i = sizeof(*header); i + 1 < len; i += n) {
+		n = option_len(&tcp[i]);
+		if (tcp[i] != e->type)
+			continue;
+		if (i + n > len) {
+			eval->regs.code = NF_DROP;
+			return;
+		}
+		for (uint32_t at = i; at < i + n; at++) {
+			/* The word that the byte is in, with the byte replaced. */
+			uint8_t word[2] = {tcp[at & ~1U], tcp[at | 1U]};
+
+			word[at & 1] = padding[0];
+			header->cksum = check_replace(header->cksum, &tcp[at & ~1U], word, 2);
+			tcp[at] = padding[0];
+		}
+		return;
+	}
+}
+
 static void
 evaluate(const struct expr *expr, struct nft_eval *eval)
 {
@@ -216,11 +254,13 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 
 	/* Options differ from packet to packet; what has extension headers is no flow's. */
 	nft_bind_to_packet(eval, NFT_INPUT_PAYLOAD);
-	if (e->set)
+	if (e->strip)
+		strip(e, eval);
+	else if (e->set)
 		set(e, eval);
 	else
 		load(e, eval);
 }
 
 const struct expr_ops expr_exthdr = {
-	"exthdr", sizeof(struct exthdr), NFTA_EXTHDR_SREG, parse, evaluate, false, features};
+	"exthdr", sizeof(struct exthdr), NFTA_EXTHDR_SREG, parse, evaluate, false, features, 0};

@@ -113,5 +113,5 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 		store_port(fib, eval, eval->env->fib_port(pkt, address, port_of(fib, pkt)));
 }
 
-const struct expr_ops expr_fib = {
-	"fib", sizeof(struct fib), NFTA_FIB_FLAGS, parse, evaluate, false, features};
+const struct expr_ops expr_fib = {"fib", sizeof(struct fib), NFTA_FIB_FLAGS, parse, evaluate, false,
+	features, NFT_ON_IP | NFT_ON_IP6 | NFT_ON_INET | NFT_ON_NETDEV};

@@ -51,4 +51,4 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 }
 
 const struct expr_ops expr_flow_offload = {"flow_offload", sizeof(struct flow_offload),
-	NFTA_FLOW_MAX, parse, evaluate, true, features};
+	NFTA_FLOW_MAX, parse, evaluate, true, features, 0};

@@ -62,4 +62,4 @@ immediate_writes(const struct expr *expr)
 }
 
 const struct expr_ops expr_immediate = {"immediate", sizeof(struct immediate), NFTA_IMMEDIATE_MAX,
-	parse, evaluate, false, expr_verdicts};
+	parse, evaluate, false, expr_verdicts, 0};

@@ -84,7 +84,7 @@ parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx
 	struct limit *l = (struct limit *)expr;
 	int rc = limit_parse(&l->limit, attrs, ctx);
 
-	return rc != 0 ? rc : ctx->state(ctx->owner, NFT_STATE_LIMIT, &l->state);
+	return rc != 0 ? rc : ctx->state(ctx->owner, NFT_STATE_WORDS, &l->state);
 }
 
 static void
@@ -94,9 +94,9 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 	struct nft_bucket *bucket = &eval->program->states->buckets[l->state];
 
 	nft_bind_to_packet(eval, NFT_INPUT_LIMIT);
-	if (!nft_limit_pass(&l->limit, &bucket->empty_at_ns, eval->pkt->now_ns, eval->pkt->ip_len))
+	if (!nft_limit_pass(&l->limit, &bucket->words[0], eval->pkt->now_ns, eval->pkt->ip_len))
 		nft_break(eval);
 }
 
 const struct expr_ops expr_limit = {
-	"limit", sizeof(struct limit), NFTA_LIMIT_FLAGS, parse, evaluate, false, features};
+	"limit", sizeof(struct limit), NFTA_LIMIT_FLAGS, parse, evaluate, false, features, 0};

@@ -57,4 +57,4 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 }
 
 const struct expr_ops expr_log = {
-	"log", sizeof(struct log), NFTA_LOG_MAX, parse, evaluate, false, features};
+	"log", sizeof(struct log), NFTA_LOG_MAX, parse, evaluate, false, features, 0};

@@ -41,7 +41,7 @@ parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx
 		rc = ctx->set(ctx->owner, name, id, &l->set, &key_len, &data_len, &set_flags);
 		if (rc != 0)
 			return attr_refuse(ctx, attrs[NFTA_LOOKUP_SET], rc);
-		rc = attr_reg(attrs[NFTA_LOOKUP_SREG], ctx, key_len, &l->from);
+		rc = attr_load(attrs[NFTA_LOOKUP_SREG], ctx, key_len, &l->from);
 	}
 	if (rc == 0)
 		rc = attr_u32_or(attrs[NFTA_LOOKUP_FLAGS], ctx, 0, &flags);
@@ -82,20 +82,22 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 		nft_break(eval);
 		return;
 	}
+	if (l->map && l->verdict && elem != NULL) {
+		eval->regs.code = elem->verdict.code;
+		eval->regs.chain = elem->verdict.chain;
+	} else if (l->map && !l->verdict) {
+		memset(nft_reg(eval, l->to), 0, (l->data_len + 3U) / 4 * 4);
+		memcpy(nft_reg(eval, l->to),
+			elem != NULL ? elem->data : nft_dynamic_data(set->dynamic, added),
+			l->data_len);
+		nft_mark(eval, l->to, l->data_len, 0);
+	}
 	/* The statements of the element that was found (nft_set_elem_update_expr). */
 	if (added != NULL && !nft_dynamic_pass(set->dynamic, added, now, eval->pkt->ip_len))
 		nft_break(eval);
-	if (!l->map || elem == NULL)
-		return;
-	if (l->verdict) {
-		eval->regs.code = elem->verdict.code;
-		eval->regs.chain = elem->verdict.chain;
-	} else {
-		memset(nft_reg(eval, l->to), 0, (l->data_len + 3U) / 4 * 4);
-		memcpy(nft_reg(eval, l->to), elem->data, l->data_len);
-		nft_mark(eval, l->to, l->data_len, 0);
-	}
+	if (elem != NULL && elem->statements != NULL)
+		nft_run_statements(eval, elem->statements);
 }
 
 const struct expr_ops expr_lookup = {
-	"lookup", sizeof(struct lookup), NFTA_LOOKUP_FLAGS, parse, evaluate, false, features};
+	"lookup", sizeof(struct lookup), NFTA_LOOKUP_FLAGS, parse, evaluate, false, features, 0};

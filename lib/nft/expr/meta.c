@@ -22,9 +22,11 @@ struct meta {
 };
 
 /* Where there is no ingress interface, and where there is no egress interface yet. */
-#define NO_IN  (1 << HOOK_OUTPUT)
-#define NO_OUT (1 << HOOK_PREROUTING | 1 << HOOK_INPUT)
-#define ALL    ((1 << HOOK_COUNT) - 1)
+#define NO_IN	    (1 << HOOK_OUTPUT)
+#define NO_OUT	    (1 << HOOK_PREROUTING | 1 << HOOK_INPUT)
+#define ALL	    ((1 << HOOK_COUNT) - 1)
+#define EARLY	    (1 << HOOK_PREROUTING | 1 << HOOK_INPUT | 1 << HOOK_FORWARD | 1 << HOOK_INGRESS)
+#define IP_FAMILIES (NFT_ON_IP | NFT_ON_IP6 | NFT_ON_INET)
 
 #define NOT_YET	  "not built yet"
 #define NO_SOCKET "a packet has no socket here yet"
@@ -35,7 +37,7 @@ static const struct nft_feature features[] = {
 	NFT_HAS("meta length", NFT_META_LEN, .len = 4),
 	NFT_HAS("meta protocol", NFT_META_PROTOCOL, .len = 2),
 	NFT_HAS_NOT("meta priority", NFT_META_PRIORITY,
-		"Linux takes it from the TOS of what it forwards: not built yet"),
+		"Linux takes it from the TOS of what it forwards: not built yet", .len = 4),
 	NFT_HAS("meta mark", NFT_META_MARK, .len = 4),
 	NFT_HAS("meta iif", NFT_META_IIF, .len = 4, .constant = NO_IN,
 		.note = "`lo` is 1, then the ports; 0 without one"),
@@ -52,35 +54,44 @@ static const struct nft_feature features[] = {
 	NFT_HAS("meta nfproto", NFT_META_NFPROTO, .len = 1),
 	NFT_HAS("meta l4proto", NFT_META_L4PROTO, .len = 1),
 	NFT_HAS("meta pkttype", NFT_META_PKTTYPE, .len = 1),
-	NFT_HAS_NOT("meta skuid", NFT_META_SKUID, NO_SOCKET),
-	NFT_HAS_NOT("meta skgid", NFT_META_SKGID, NO_SOCKET),
-	NFT_HAS_NOT("meta cgroup", NFT_META_CGROUP, NO_SOCKET),
-	NFT_HAS_NOT("meta nftrace", NFT_META_NFTRACE, NOT_YET),
-	NFT_HAS_NOT("meta rtclassid", NFT_META_RTCLASSID, NOT_YET),
-	NFT_HAS_NOT("meta secmark", NFT_META_SECMARK, "there is no security module"),
-	NFT_HAS_NOT("meta ibrname", NFT_META_BRI_IIFNAME, NO_BRIDGE),
-	NFT_HAS_NOT("meta obrname", NFT_META_BRI_OIFNAME, NO_BRIDGE),
-	NFT_HAS_NOT("meta ibrpvid", NFT_META_BRI_IIFPVID, NO_BRIDGE),
-	NFT_HAS_NOT("meta ibrvproto", NFT_META_BRI_IIFVPROTO, NO_BRIDGE),
-	NFT_HAS_NOT("meta cpu", NFT_META_CPU, NOT_YET),
-	NFT_HAS_NOT("meta iifgroup", NFT_META_IIFGROUP, NOT_YET),
-	NFT_HAS_NOT("meta oifgroup", NFT_META_OIFGROUP, NOT_YET),
-	NFT_HAS_NOT("meta random", NFT_META_PRANDOM, NOT_YET),
-	NFT_HAS_NOT("meta ipsec", NFT_META_SECPATH, NOT_YET),
-	NFT_HAS_NOT("meta iifkind", NFT_META_IIFKIND, NOT_YET),
-	NFT_HAS_NOT("meta oifkind", NFT_META_OIFKIND, NOT_YET),
-	NFT_HAS_NOT("meta time", NFT_META_TIME_NS, NOT_YET),
-	NFT_HAS_NOT("meta day", NFT_META_TIME_DAY, NOT_YET),
-	NFT_HAS_NOT("meta hour", NFT_META_TIME_HOUR, NOT_YET),
-	NFT_HAS_NOT("meta sdif", NFT_META_SDIF, NOT_YET),
-	NFT_HAS_NOT("meta sdifname", NFT_META_SDIFNAME, NOT_YET),
+	NFT_HAS_NOT("meta skuid", NFT_META_SKUID, NO_SOCKET, .len = 4),
+	NFT_HAS_NOT("meta skgid", NFT_META_SKGID, NO_SOCKET, .len = 4),
+	NFT_HAS_NOT("meta cgroup", NFT_META_CGROUP, NO_SOCKET, .len = 4),
+	NFT_HAS_NOT("meta nftrace", NFT_META_NFTRACE, NOT_YET, .len = 1),
+	NFT_HAS_NOT("meta rtclassid", NFT_META_RTCLASSID, NOT_YET, .len = 4),
+	NFT_HAS_NOT("meta secmark", NFT_META_SECMARK, "there is no security module", .len = 4),
+	NFT_HAS_NOT("meta ibrname", NFT_META_BRI_IIFNAME, NO_BRIDGE, .len = IFNAMSIZ,
+		.families = NFT_ON_BRIDGE),
+	NFT_HAS_NOT("meta obrname", NFT_META_BRI_OIFNAME, NO_BRIDGE, .len = IFNAMSIZ,
+		.families = NFT_ON_BRIDGE),
+	NFT_HAS_NOT("meta ibrpvid", NFT_META_BRI_IIFPVID, NO_BRIDGE, .len = 2,
+		.families = NFT_ON_BRIDGE),
+	NFT_HAS_NOT("meta ibrvproto", NFT_META_BRI_IIFVPROTO, NO_BRIDGE, .len = 2,
+		.families = NFT_ON_BRIDGE),
+	NFT_HAS_NOT("meta cpu", NFT_META_CPU, NOT_YET, .len = 4),
+	NFT_HAS_NOT("meta iifgroup", NFT_META_IIFGROUP, NOT_YET, .len = 4),
+	NFT_HAS_NOT("meta oifgroup", NFT_META_OIFGROUP, NOT_YET, .len = 4),
+	NFT_HAS_NOT("meta random", NFT_META_PRANDOM, NOT_YET, .len = 4),
+	NFT_HAS_NOT("meta ipsec", NFT_META_SECPATH, NOT_YET, .len = 1,
+		.families = IP_FAMILIES | NFT_ON_NETDEV, .hooks = EARLY),
+	NFT_HAS_NOT("meta iifkind", NFT_META_IIFKIND, NOT_YET, .len = IFNAMSIZ),
+	NFT_HAS_NOT("meta oifkind", NFT_META_OIFKIND, NOT_YET, .len = IFNAMSIZ),
+	NFT_HAS_NOT("meta time", NFT_META_TIME_NS, NOT_YET, .len = 8),
+	NFT_HAS_NOT("meta day", NFT_META_TIME_DAY, NOT_YET, .len = 1),
+	NFT_HAS_NOT("meta hour", NFT_META_TIME_HOUR, NOT_YET, .len = 4),
+	NFT_HAS_NOT("meta sdif", NFT_META_SDIF, NOT_YET, .len = 4, .families = IP_FAMILIES,
+		.hooks = 1 << HOOK_INPUT | 1 << HOOK_FORWARD),
+	NFT_HAS_NOT("meta sdifname", NFT_META_SDIFNAME, NOT_YET, .len = IFNAMSIZ,
+		.families = IP_FAMILIES, .hooks = 1 << HOOK_INPUT | 1 << HOOK_FORWARD),
 	NFT_HAS("meta mark set", NFT_META_MARK, .set = true, .len = 4),
 	NFT_HAS("meta priority set", NFT_META_PRIORITY, .set = true, .len = 4),
-	NFT_HAS_NOT(
-		"meta nftrace set", NFT_META_NFTRACE, "no trace events are sent yet", .set = true),
-	NFT_HAS_NOT("meta pkttype set", NFT_META_PKTTYPE, NOT_YET, .set = true),
-	NFT_HAS_NOT(
-		"meta secmark set", NFT_META_SECMARK, "there is no security module", .set = true),
+	NFT_HAS_NOT("meta nftrace set", NFT_META_NFTRACE, "no trace events are sent yet",
+		.set = true, .len = 1),
+	NFT_HAS_NOT("meta pkttype set", NFT_META_PKTTYPE, NOT_YET, .set = true, .len = 1,
+		.families = IP_FAMILIES | NFT_ON_BRIDGE | NFT_ON_NETDEV,
+		.hooks = 1 << HOOK_PREROUTING | 1 << HOOK_INGRESS),
+	NFT_HAS_NOT("meta secmark set", NFT_META_SECMARK, "there is no security module",
+		.set = true, .len = 4),
 	NFT_END,
 };
 
@@ -102,8 +113,8 @@ parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx
 		return rc;
 	meta->key = (uint8_t)key;
 	meta->len = row->len;
-	return attr_reg(
-		attrs[meta->set ? NFTA_META_SREG : NFTA_META_DREG], ctx, meta->len, &meta->reg);
+	return meta->set ? attr_load(attrs[NFTA_META_SREG], ctx, meta->len, &meta->reg)
+			 : attr_reg(attrs[NFTA_META_DREG], ctx, meta->len, &meta->reg);
 }
 
 static void
@@ -228,4 +239,4 @@ meta_writes(const struct expr *expr)
 }
 
 const struct expr_ops expr_meta = {
-	"meta", sizeof(struct meta), NFTA_META_MAX, parse, evaluate, false, features};
+	"meta", sizeof(struct meta), NFTA_META_MAX, parse, evaluate, false, features, 0};

@@ -25,13 +25,13 @@ struct nat {
 
 #define FLAGS                                                                                      \
 	(NAT_RANGE_MAP_IPS | NAT_RANGE_PROTO_SPECIFIED | NAT_RANGE_PROTO_RANDOM |                  \
-		NAT_RANGE_PROTO_RANDOM_FULLY | NAT_RANGE_PERSISTENT)
+		NAT_RANGE_PROTO_RANDOM_FULLY | NAT_RANGE_PERSISTENT | NAT_RANGE_NETMAP)
 
 static int
 parse_operand(const struct nlattr *attr, struct expr_ctx *ctx, uint32_t len, struct operand *out)
 {
 	out->given = attr != NULL;
-	return attr == NULL ? 0 : attr_reg(attr, ctx, len, &out->reg);
+	return attr == NULL ? 0 : attr_load(attr, ctx, len, &out->reg);
 }
 
 /* Ports: a single one stands for both ends of the range. */
@@ -47,7 +47,6 @@ parse_ports(struct nat *nat, const struct nlattr *min, const struct nlattr *max,
 		rc = attr_refuse(ctx, max, -EINVAL);
 	if (rc == 0)
 		rc = attr_u32_or(flags, ctx, 0, &nat->flags);
-	/* Prefix translation and the like: not built yet. */
 	if (rc == 0 && (nat->flags & ~(uint32_t)FLAGS))
 		rc = attr_refuse(ctx, flags, -EOPNOTSUPP);
 	return rc;
@@ -60,7 +59,7 @@ parse_ports(struct nat *nat, const struct nlattr *min, const struct nlattr *max,
 static const struct nft_feature nat_features[] = {
 	NFT_HAS("snat to", NFT_NAT_SNAT, .hooks = SRC_HOOKS, .kinds = NFT_KIND_NAT),
 	NFT_HAS("dnat to", NFT_NAT_DNAT, .hooks = DST_HOOKS, .kinds = NFT_KIND_NAT),
-	NFT_HAS_NOT("snat, dnat prefix to", 0, "not built yet", .text = true),
+	NFT_HAS("snat, dnat prefix to", 0, .text = true),
 	NFT_END,
 };
 static const struct nft_feature masq_features[] = {
@@ -84,10 +83,12 @@ parse_nat(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx 
 		rc = expr_feature(nat_features, type, false, ctx, attrs[NFTA_NAT_TYPE], &row);
 	if (rc == 0)
 		rc = attr_u32(attrs[NFTA_NAT_FAMILY], ctx, &family);
-	if (rc == 0 && family != NFPROTO_IPV4 && family != NFPROTO_IPV6)
-		rc = attr_refuse(ctx, attrs[NFTA_NAT_FAMILY], -EAFNOSUPPORT);
 	if (rc == 0 && ctx->family != NFPROTO_INET && family != ctx->family)
 		rc = attr_refuse(ctx, attrs[NFTA_NAT_FAMILY], -EOPNOTSUPP);
+	/* Of either family: ports alone. */
+	if (rc == 0 && family != NFPROTO_IPV4 && family != NFPROTO_IPV6 &&
+		attrs[NFTA_NAT_REG_ADDR_MIN] != NULL)
+		rc = attr_refuse(ctx, attrs[NFTA_NAT_FAMILY], -EAFNOSUPPORT);
 	if (rc != 0)
 		return rc;
 	nat->manip = type == NFT_NAT_SNAT ? NAT_MANIP_SRC : NAT_MANIP_DST;
@@ -159,6 +160,24 @@ set_up(const struct nat *nat, struct nft_eval *eval, const struct nat_range *ran
 				  : NF_DROP;
 }
 
+/* nft_nat_setup_netmap: the host's part of the packet's address in another network. */
+static void
+map_network(const struct nat *nat, const struct pkt *pkt, struct nat_range *range)
+{
+	union address address = nat->manip == NAT_MANIP_SRC ? pkt->tuple.src : pkt->tuple.dst;
+	const uint8_t *min = (const uint8_t *)&range->min_addr;
+	const uint8_t *max = (const uint8_t *)&range->max_addr;
+	uint8_t *to = (uint8_t *)&address;
+
+	for (unsigned int i = 0; i < nat->address_len; i++) {
+		uint8_t fixed = (uint8_t) ~(min[i] ^ max[i]);
+
+		to[i] = (uint8_t)((to[i] & ~fixed) | (min[i] & fixed));
+	}
+	range->min_addr = range->max_addr = address;
+	range->flags &= ~(uint32_t)NAT_RANGE_NETMAP;
+}
+
 static void
 evaluate_nat(const struct expr *expr, struct nft_eval *eval)
 {
@@ -166,8 +185,11 @@ evaluate_nat(const struct expr *expr, struct nft_eval *eval)
 	struct nat_range range = range_of(nat, eval);
 
 	/* An inet chain sees both families; the statement is for one (nft_nat_inet_eval). */
-	if ((nat->family == NFPROTO_IPV6) != ((eval->pkt->flags & PKT_IPV6) != 0))
+	if (nat->family != NFPROTO_INET &&
+		(nat->family == NFPROTO_IPV6) != ((eval->pkt->flags & PKT_IPV6) != 0))
 		return;
+	if (nat->flags & NAT_RANGE_NETMAP)
+		map_network(nat, eval->pkt, &range);
 	set_up(nat, eval, &range);
 }
 
@@ -203,8 +225,8 @@ evaluate_redir(const struct expr *expr, struct nft_eval *eval)
 }
 
 const struct expr_ops expr_nat = {
-	"nat", sizeof(struct nat), NFTA_NAT_MAX, parse_nat, evaluate_nat, true, nat_features};
-const struct expr_ops expr_masq = {
-	"masq", sizeof(struct nat), NFTA_MASQ_MAX, parse_masq, evaluate_masq, true, masq_features};
+	"nat", sizeof(struct nat), NFTA_NAT_MAX, parse_nat, evaluate_nat, true, nat_features, 0};
+const struct expr_ops expr_masq = {"masq", sizeof(struct nat), NFTA_MASQ_MAX, parse_masq,
+	evaluate_masq, true, masq_features, NFT_ON_IP | NFT_ON_IP6 | NFT_ON_INET};
 const struct expr_ops expr_redir = {"redir", sizeof(struct nat), NFTA_REDIR_MAX, parse_redir,
-	evaluate_redir, true, redir_features};
+	evaluate_redir, true, redir_features, NFT_ON_IP | NFT_ON_IP6 | NFT_ON_INET};

@@ -26,4 +26,4 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 }
 
 const struct expr_ops expr_notrack = {
-	"notrack", sizeof(struct expr), 0, parse, evaluate, false, features};
+	"notrack", sizeof(struct expr), 0, parse, evaluate, false, features, 0};

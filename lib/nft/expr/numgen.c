@@ -47,15 +47,15 @@ parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx
 	if (rc != 0)
 		return rc;
 	ng->random = type == NFT_NG_RANDOM;
-	return ng->random ? 0 : ctx->state(ctx->owner, NFT_STATE_LIMIT, &ng->state);
+	return ng->random ? 0 : ctx->state(ctx->owner, NFT_STATE_WORDS, &ng->state);
 }
 
 static uint32_t
 next(const struct numgen *ng, struct nft_bucket *bucket)
 {
-	uint64_t now = atomic_load_explicit(&bucket->empty_at_ns, memory_order_relaxed);
+	uint64_t now = atomic_load_explicit(&bucket->words[0], memory_order_relaxed);
 
-	while (!atomic_compare_exchange_weak_explicit(&bucket->empty_at_ns, &now,
+	while (!atomic_compare_exchange_weak_explicit(&bucket->words[0], &now,
 		now + 1 < ng->modulus ? now + 1 : 0, memory_order_relaxed, memory_order_relaxed))
 		;
 	return (uint32_t)now;
@@ -74,4 +74,4 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 }
 
 const struct expr_ops expr_numgen = {
-	"numgen", sizeof(struct numgen), NFTA_NG_OFFSET, parse, evaluate, false, features};
+	"numgen", sizeof(struct numgen), NFTA_NG_OFFSET, parse, evaluate, false, features, 0};

@@ -14,6 +14,7 @@ struct payload {
 	uint8_t reg;
 	uint8_t offset;
 	uint8_t len;
+	bool set;  /* the packet is written to: stored alone, by tests */
 	bool fast; /* NFT_PAYLOAD_FAST: 1, 2 or 4 aligned bytes above layer 2 */
 };
 
@@ -26,7 +27,7 @@ static const struct nft_feature features[] = {
 		NFT_PAYLOAD_TRANSPORT_HEADER),
 	NFT_HAS_NOT("@ih", NFT_PAYLOAD_INNER_HEADER, "not built yet"),
 	NFT_HAS_NOT("any of them set to a value", 0, "writing to the packet is not built yet",
-		.text = true),
+		.set = true),
 	NFT_END,
 };
 
@@ -38,8 +39,10 @@ parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx
 	uint32_t base, offset, len;
 	int rc;
 
-	/* Writing to the packet is not built yet. */
-	if (attrs[NFTA_PAYLOAD_SREG] != NULL)
+	p->set = attrs[NFTA_PAYLOAD_SREG] != NULL;
+	if (p->set && attrs[NFTA_PAYLOAD_DREG] != NULL)
+		return attr_refuse(ctx, attrs[NFTA_PAYLOAD_DREG], -EINVAL);
+	if (p->set && nft_refuses(nft_feature_find(features, 0, true)))
 		return attr_refuse(ctx, attrs[NFTA_PAYLOAD_SREG], -EOPNOTSUPP);
 	rc = attr_u32(attrs[NFTA_PAYLOAD_BASE], ctx, &base);
 	if (rc == 0)
@@ -53,7 +56,8 @@ parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx
 	if (rc == 0 && (len == 0 || len > NFT_DATA_MAX))
 		rc = attr_refuse(ctx, attrs[NFTA_PAYLOAD_LEN], -ERANGE);
 	if (rc == 0)
-		rc = attr_reg(attrs[NFTA_PAYLOAD_DREG], ctx, len, &p->reg);
+		rc = p->set ? attr_load(attrs[NFTA_PAYLOAD_SREG], ctx, len, &p->reg)
+			    : attr_reg(attrs[NFTA_PAYLOAD_DREG], ctx, len, &p->reg);
 	if (rc != 0)
 		return rc;
 	p->base = (uint8_t)base;
@@ -147,6 +151,10 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 	uint32_t end = (uint32_t)pkt->l2_len + pkt->ip_len;
 	uint32_t words = (p->len + 3U) / 4;
 
+	if (p->set) {
+		eval->regs.code = NF_DROP;
+		return;
+	}
 	if (base < 0 || (uint32_t)base + p->offset + p->len > end) {
 		nft_break(eval);
 		return;
@@ -163,7 +171,7 @@ payload_load(const struct expr *expr, struct match_key *key, uint8_t *reg)
 {
 	const struct payload *p = (const struct payload *)expr;
 
-	if (p->base == NFT_PAYLOAD_LL_HEADER || p->len > MATCH_MAX)
+	if (p->set || p->base == NFT_PAYLOAD_LL_HEADER || p->len > MATCH_MAX)
 		return false;
 	*reg = p->reg;
 	*key = (struct match_key){
@@ -194,8 +202,8 @@ payload_writes(const struct expr *expr)
 {
 	const struct payload *p = (const struct payload *)expr;
 
-	return words_of(p->reg, p->len);
+	return p->set ? 0 : words_of(p->reg, p->len);
 }
 
 const struct expr_ops expr_payload = {"payload", sizeof(struct payload), NFTA_PAYLOAD_CSUM_FLAGS,
-	parse, evaluate, false, features};
+	parse, evaluate, false, features, 0};

@@ -34,7 +34,7 @@ parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx
 	if (rc == 0 && from_len != to_len)
 		rc = attr_refuse(ctx, attrs[NFTA_RANGE_TO_DATA], -EINVAL);
 	if (rc == 0)
-		rc = attr_reg(attrs[NFTA_RANGE_SREG], ctx, from_len, &range->reg);
+		rc = attr_load(attrs[NFTA_RANGE_SREG], ctx, from_len, &range->reg);
 	if (rc == 0)
 		rc = attr_u32(attrs[NFTA_RANGE_OP], ctx, &op);
 	if (rc == 0 && !nft_feature_built(features, op))
@@ -60,4 +60,4 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 }
 
 const struct expr_ops expr_range = {
-	"range", sizeof(struct range), NFTA_RANGE_MAX, parse, evaluate, false, features};
+	"range", sizeof(struct range), NFTA_RANGE_MAX, parse, evaluate, false, features, 0};

@@ -23,13 +23,15 @@ static const uint8_t icmpx[][2] = {
 };
 
 /* nft_reject_validate: not in postrouting, where nobody could be told. */
-#define HOOKS (1 << HOOK_PREROUTING | 1 << HOOK_INPUT | 1 << HOOK_FORWARD | 1 << HOOK_OUTPUT)
+#define HOOKS                                                                                      \
+	(1 << HOOK_PREROUTING | 1 << HOOK_INPUT | 1 << HOOK_FORWARD | 1 << HOOK_OUTPUT |           \
+		1 << HOOK_INGRESS)
 
 static const struct nft_feature features[] = {
 	NFT_HAS("reject with icmp, icmpv6 CODE", NFT_REJECT_ICMP_UNREACH, .hooks = HOOKS),
 	NFT_HAS("reject with tcp reset", NFT_REJECT_TCP_RST, .hooks = HOOKS),
-	NFT_HAS("reject with icmpx CODE", NFT_REJECT_ICMPX_UNREACH, .families = NFT_ON_INET,
-		.hooks = HOOKS),
+	NFT_HAS("reject with icmpx CODE", NFT_REJECT_ICMPX_UNREACH,
+		.families = NFT_ON_INET | NFT_ON_BRIDGE | NFT_ON_NETDEV, .hooks = HOOKS),
 	NFT_END,
 };
 
@@ -72,5 +74,6 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 	eval->regs.code = NF_DROP;
 }
 
-const struct expr_ops expr_reject = {
-	"reject", sizeof(struct reject), NFTA_REJECT_MAX, parse, evaluate, false, features};
+const struct expr_ops expr_reject = {"reject", sizeof(struct reject), NFTA_REJECT_MAX, parse,
+	evaluate, false, features,
+	NFT_ON_IP | NFT_ON_IP6 | NFT_ON_INET | NFT_ON_BRIDGE | NFT_ON_NETDEV};

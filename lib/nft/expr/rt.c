@@ -19,13 +19,13 @@ struct rt {
 #define NOT_YET "not built yet"
 
 static const struct nft_feature features[] = {
-	NFT_HAS_NOT("rt classid", NFT_RT_CLASSID, NOT_YET),
-	NFT_HAS_NOT("rt ip nexthop", NFT_RT_NEXTHOP4, NOT_YET),
-	NFT_HAS_NOT("rt ip6 nexthop", NFT_RT_NEXTHOP6, NOT_YET),
+	NFT_HAS_NOT("rt classid", NFT_RT_CLASSID, NOT_YET, .len = 4),
+	NFT_HAS_NOT("rt ip nexthop", NFT_RT_NEXTHOP4, NOT_YET, .len = 4),
+	NFT_HAS_NOT("rt ip6 nexthop", NFT_RT_NEXTHOP6, NOT_YET, .len = 16),
 	NFT_HAS("rt mtu", NFT_RT_TCPMSS, .len = 2,
 		.hooks = 1 << HOOK_FORWARD | 1 << HOOK_OUTPUT | 1 << HOOK_POSTROUTING,
 		.note = "the largest TCP segment both ways"),
-	NFT_HAS_NOT("rt ipsec", NFT_RT_XFRM, NOT_YET),
+	NFT_HAS_NOT("rt ipsec", NFT_RT_XFRM, NOT_YET, .len = 1),
 	NFT_END,
 };
 
@@ -39,7 +39,7 @@ parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx
 
 	if (rc == 0)
 		rc = expr_feature(features, key, false, ctx, attrs[NFTA_RT_KEY], &row);
-	return rc != 0 ? rc : attr_reg(attrs[NFTA_RT_DREG], ctx, 2, &rt->reg);
+	return rc != 0 ? rc : attr_reg(attrs[NFTA_RT_DREG], ctx, row->len, &rt->reg);
 }
 
 static void
@@ -54,4 +54,4 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 }
 
 const struct expr_ops expr_rt = {
-	"rt", sizeof(struct rt), NFTA_RT_KEY, parse, evaluate, false, features};
+	"rt", sizeof(struct rt), NFTA_RT_KEY, parse, evaluate, false, features, 0};

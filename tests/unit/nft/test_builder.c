@@ -76,7 +76,7 @@ test_states(void)
 	CU_ASSERT_EQUAL(a, b);
 	CU_ASSERT_EQUAL(nft_states_count(s, b).packets, 0);
 	for (unsigned int i = 0; i < 5000; i++)
-		CU_ASSERT_EQUAL(nft_states_take(s, NFT_STATE_LIMIT, &a), 0);
+		CU_ASSERT_EQUAL(nft_states_take(s, NFT_STATE_WORDS, &a), 0);
 	nft_states_free(s);
 }
 
@@ -177,6 +177,7 @@ test_objects(void)
 	struct nft_builder *b = builder_new(fresh(), &env, 1);
 	struct nft_program *program;
 	struct nftnl_expr *e;
+	const struct nft_statement counter = {.kind = NFT_STATEMENT_COUNTER};
 	uint32_t hits;
 	int base, other;
 
@@ -187,8 +188,8 @@ test_objects(void)
 	decl.name = "wide";
 	decl.key_len = NFT_DATA_MAX + 1;
 	CU_ASSERT_EQUAL(builder_set(b, &decl), -EINVAL);
-	CU_ASSERT_EQUAL(builder_object(b, "hits", NFT_OBJECT_COUNTER, hits), 0);
-	CU_ASSERT_EQUAL(builder_object(b, "hits", NFT_OBJECT_COUNTER, hits), -EEXIST);
+	CU_ASSERT_EQUAL(builder_object(b, "hits", NFT_OBJECT_COUNTER, &counter, hits), 0);
+	CU_ASSERT_EQUAL(builder_object(b, "hits", NFT_OBJECT_COUNTER, &counter, hits), -EEXIST);
 	base = builder_chain(b, "base", NF_ACCEPT);
 	other = builder_chain(b, "other", NF_ACCEPT);
 	for (uint32_t key = 200; key-- > 0;) {

@@ -12,7 +12,7 @@
 static struct nft_dynamic_elem *
 add(struct nft_dynamic *d, uint32_t key, uint64_t now, uint64_t timeout, bool *fresh)
 {
-	return nft_dynamic_add(d, &key, now, timeout, fresh);
+	return nft_dynamic_add(d, &key, NULL, now, timeout, fresh);
 }
 
 static struct nft_dynamic_elem *
@@ -24,7 +24,7 @@ find(struct nft_dynamic *d, uint32_t key, uint64_t now)
 static void
 test_life(void)
 {
-	struct nft_dynamic *d = nft_dynamic_new(4, 10, 0);
+	struct nft_dynamic *d = nft_dynamic_new(4, 0, 10, 0);
 	struct nft_dynamic_elem *e;
 	bool fresh;
 
@@ -51,7 +51,7 @@ test_life(void)
 static void
 test_size(void)
 {
-	struct nft_dynamic *d = nft_dynamic_new(4, 100, 0);
+	struct nft_dynamic *d = nft_dynamic_new(4, 0, 100, 0);
 	uint32_t place = 0, seen = 0, there = 0;
 	bool fresh;
 
@@ -76,16 +76,16 @@ test_size(void)
 static void
 test_statements(void)
 {
-	struct nft_dynamic *d = nft_dynamic_new(4, 10, 0);
+	struct nft_dynamic *d = nft_dynamic_new(4, 0, 10, 0);
 	struct nft_dynamic_elem *e;
 	bool fresh;
 
 	/* Two packets at once, then one a second; and a counter before it. */
-	d->exprs[0].kind = NFT_DYNAMIC_COUNTER;
-	d->exprs[1].kind = NFT_DYNAMIC_LIMIT;
-	d->exprs[1].limit = (struct nft_limit){
+	d->statements.list[0].kind = NFT_STATEMENT_COUNTER;
+	d->statements.list[1].kind = NFT_STATEMENT_LIMIT;
+	d->statements.list[1].limit = (struct nft_limit){
 		.rate = 1, .unit_ns = SECOND, .cost_ns = SECOND, .max_ns = 2 * SECOND};
-	d->expr_count = 2;
+	d->statements.count = 2;
 	e = add(d, 7, 100 * SECOND, 0, &fresh);
 	CU_ASSERT_TRUE(nft_dynamic_pass(d, e, 100 * SECOND, 50));
 	CU_ASSERT_TRUE(nft_dynamic_pass(d, e, 100 * SECOND, 50));

@@ -191,6 +191,10 @@ new_state(void *owner, uint32_t kind, uint32_t *state)
 
 /* --- */
 
+/* Named objects 0 and 1. */
+static struct nft_object_code objects[2] = {
+	{{.kind = NFT_STATEMENT_COUNTER}, 0}, {{.kind = NFT_STATEMENT_COUNTER}, 1}};
+
 /* The ports of flowtables 0 and 1. */
 static uint64_t covered[2] = {0, 1};
 
@@ -216,6 +220,8 @@ reset(void)
 		.sets = t.sets,
 		.set_count = 1,
 		.states = nft_states_new(1),
+		.objects = objects,
+		.object_count = 2,
 		.flowtables = covered,
 		.flowtable_count = 2,
 		.env = &env};
@@ -223,6 +229,7 @@ reset(void)
 	for (unsigned int i = 0; i < 8; i++)
 		CU_ASSERT_EQUAL(nft_states_take(t.program.states, i % 2, &(uint32_t){0}), 0);
 	t.ctx = (struct expr_ctx){.family = NFPROTO_INET,
+		.written = UINT32_MAX,
 		.chain_type = NFT_KIND_FILTER,
 		.hooks = 1U << HOOK_FORWARD,
 		.set = find_set,
