@@ -214,27 +214,36 @@ message_of(const struct nlmsghdr *first, size_t len, uint32_t seq)
 	return first;
 }
 
+/* Whether what the batch made can be as a whole. False: it is taken back, and answered. */
+static bool
+prepare(struct nft_client *client, const struct nlmsghdr *first, size_t len)
+{
+	struct nft_wire *wire = client->wire;
+	const struct nlmsghdr *at = first;
+	struct nft_blame blame = {NULL};
+	int rc;
+
+	if (wire->store->log_count == 0)
+		return true;
+	rc = wire->backend->prepare(wire->backend->ctx, wire->store, &blame);
+	if (rc == 0)
+		return true;
+	if (blame.rule != NULL && blame.rule->fresh)
+		at = message_of(first, len, blame.rule->batch_seq);
+	store_undo(wire->store, 0);
+	store_replayed(wire->store);
+	wire_error(client, at, rc, NULL);
+	return false;
+}
+
 /* The batch is whole and each message was taken: into force. False: answered with an error. */
 static bool
 commit(struct nft_client *client, const struct nlmsghdr *first, size_t len, bool echo_generation)
 {
 	struct nft_wire *wire = client->wire;
-	struct nft_blame blame = {NULL};
-	int rc;
 
-	if (wire->store->log_count == 0)
+	if (!prepare(client, first, len) || wire->store->log_count == 0)
 		return false;
-	rc = wire->backend->prepare(wire->backend->ctx, wire->store, &blame);
-	if (rc != 0) {
-		const struct nlmsghdr *at = first;
-
-		if (blame.rule != NULL && blame.rule->fresh)
-			at = message_of(first, len, blame.rule->batch_seq);
-		store_undo(wire->store, 0);
-		store_replayed(wire->store);
-		wire_error(client, at, rc, NULL);
-		return false;
-	}
 	wire->store->generation++;
 	wire_events(wire, client, echo_generation);
 	wire->gone = store_commit(wire->store);
@@ -295,8 +304,10 @@ batch(struct nft_client *client, const struct nlmsghdr *begin, size_t len)
 		}
 		last = nlh;
 	}
+	/* Without an end it is a check, which judges the whole, too (NFNL_ABORT_VALIDATE). */
 	if (failed || !ended) {
-		store_undo(client->wire->store, 0);
+		if (failed || prepare(client, begin, len))
+			store_undo(client->wire->store, 0);
 		return false;
 	}
 	return commit(client, begin, len, last != NULL && (last->nlmsg_flags & NLM_F_ECHO));

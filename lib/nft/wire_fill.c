@@ -8,6 +8,9 @@
 #include "clock.h"
 #include "wire_priv.h"
 
+/* Of Linux with HZ=250, as distributions build it. */
+#define TICK_MS 4
+
 static const struct store_table *
 table_of(const struct store_item *item)
 {
@@ -173,8 +176,11 @@ put_life(
 		return;
 	if (timeout_ns != set->timeout_ns)
 		wire_put_u64(nlh, NFTA_SET_ELEM_TIMEOUT, timeout_ns / NS_PER_MS);
+	/* Linux counts in ticks: what has just begun is told whole. */
 	wire_put_u64(nlh, NFTA_SET_ELEM_EXPIRATION,
-		expires_ns > now ? (expires_ns - now) / NS_PER_MS : 0);
+		expires_ns > now ? (expires_ns - now + TICK_MS * NS_PER_MS - 1) /
+					   (TICK_MS * NS_PER_MS) * TICK_MS
+				 : 0);
 }
 
 /* Its statements, with what they have counted. */

@@ -29,6 +29,8 @@ def arguments():
     ap.add_argument("--kernel", action="store_true")
     ap.add_argument("--known")
     ap.add_argument("--tag", default="v1.0.6")
+    ap.add_argument("--strict", action="store_true",
+                    help="refuse what the dataplane cannot evaluate")
     ap.add_argument("-v", "--verbose", action="store_true")
     ap.add_argument("testcases", nargs="*")
     return ap.parse_args()
@@ -88,7 +90,7 @@ def run_one(args, name):
         sock = os.path.join(folder, "sock")
         store = None
         if not args.kernel:
-            store = subprocess.Popen([args.store, sock], stdin=subprocess.PIPE,
+            store = subprocess.Popen([args.store, *([] if args.strict else ["--all"]), sock], stdin=subprocess.PIPE,
                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE)
             store.stdout.readline()
         nft = wrapper(folder, None if args.kernel else os.path.abspath(args.shim), sock)

@@ -194,7 +194,7 @@ parse_socket(struct expr *expr, const struct nlattr *const *attrs, struct expr_c
 		[NFT_SOCKET_WILDCARD] = 1,
 		[NFT_SOCKET_CGROUPV2] = 8};
 	struct stored *s = (struct stored *)expr;
-	uint32_t key, level;
+	uint32_t key = 0, level = 0;
 	int rc = here(socket_features, ctx);
 
 	if (rc == 0)
@@ -278,7 +278,7 @@ parse_xfrm(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx
 		[NFT_XFRM_KEY_REQID] = 4,
 		[NFT_XFRM_KEY_SPI] = 4};
 	struct stored *s = (struct stored *)expr;
-	uint32_t key, number;
+	uint32_t key = 0, number;
 	uint8_t dir;
 	int rc = here(xfrm_features, ctx);
 

@@ -594,7 +594,7 @@ test_refused(void)
 	nftnl_expr_set_str(e, NFTNL_EXPR_LOOKUP_SET, "absent");
 	CU_ASSERT_EQUAL(add(e), -ENOENT);
 	CU_ASSERT_EQUAL(mnl_attr_get_type(t.ctx.bad), NFTA_LOOKUP_SET);
-	CU_ASSERT_PTR_NULL(expr_find("queue"));
+	CU_ASSERT_PTR_NULL(expr_find("inner"));
 	reset();
 	nft_set_free(t.sets[0]);
 	t.sets[0] = NULL;
