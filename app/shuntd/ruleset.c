@@ -80,7 +80,8 @@ prepare(void *ctx, struct store *store, struct nft_blame *blame)
 	r->prepared = NULL;
 	if (live == NULL)
 		return -ENOMEM;
-	rc = nft_load(store, ruleset_env(r->daemon), &live->rules, blame);
+	rc = nft_load(store, ruleset_env(r->daemon), r->current != NULL ? r->current->rules : NULL,
+		&live->rules, blame);
 	if (rc == 0 && compiled(r))
 		rc = nft_compile(live->rules->program);
 	if (rc == 0)

@@ -13,7 +13,7 @@ struct named {
 	uint32_t id;
 	uint32_t type;
 	uint32_t number;
-	struct nft_set_decl set;
+	uint32_t set_flags;
 };
 
 /* An array of named things that grows. */
@@ -59,9 +59,9 @@ ask_set(void *owner, const char *name, uint32_t id, uint32_t *set, uint32_t *key
 	if (at < 0)
 		return at;
 	*set = (uint32_t)at;
-	*key_len = b->sets.items[at].set.key_len;
-	*data_len = b->sets.items[at].set.data_len;
-	*flags = b->sets.items[at].set.flags;
+	*key_len = b->program->sets[at]->key_len;
+	*data_len = b->program->sets[at]->data_len;
+	*flags = b->sets.items[at].set_flags;
 	return 0;
 }
 
@@ -157,9 +157,16 @@ builder_new(struct nft_states *states, const struct nft_env *env, uint32_t gener
 		return NULL;
 	b->program = calloc(1, sizeof(*b->program));
 	if (b->program == NULL) {
-		builder_free(b);
+		free(b);
 		return NULL;
 	}
+	b->program->holders = calloc(1, sizeof(*b->program->holders));
+	if (b->program->holders == NULL) {
+		free(b->program);
+		free(b);
+		return NULL;
+	}
+	*b->program->holders = 1;
 	b->program->states = states;
 	b->program->env = env;
 	b->program->generation = generation;
@@ -215,15 +222,14 @@ add_name(struct names *names, const char *name, uint32_t type, struct named **ou
 {
 	struct named *items;
 
-	for (uint32_t i = 0; name != NULL && i < names->count; i++)
+	for (uint32_t i = 0; i < names->count; i++)
 		if (names->items[i].type == type && strcmp(names->items[i].name, name) == 0)
 			return -EEXIST;
 	items = grow(names->items, names->count, sizeof(*items));
 	if (items == NULL)
 		return -ENOMEM;
 	names->items = items;
-	items[names->count] =
-		(struct named){.name = strdup(name != NULL ? name : ""), .type = type};
+	items[names->count] = (struct named){.name = strdup(name), .type = type};
 	if (items[names->count].name == NULL)
 		return -ENOMEM;
 	*out = &items[names->count];
@@ -231,69 +237,96 @@ add_name(struct names *names, const char *name, uint32_t type, struct named **ou
 }
 
 int
-builder_set(struct nft_builder *b, const struct nft_set_decl *decl)
+builder_set(struct nft_builder *b, const char *name, uint32_t id, const struct nft_set_decl *decl)
 {
 	struct nft_program *program = b->program;
-	struct nft_set_code **sets;
+	struct nft_set **sets, *set;
 	struct named *named;
 	int at;
 
 	if (decl->key_len == 0 || decl->key_len > NFT_DATA_MAX || decl->data_len > NFT_DATA_MAX)
 		return -EINVAL;
-	at = add_name(&b->sets, decl->name, 0, &named);
+	at = add_name(&b->sets, name, 0, &named);
 	if (at < 0)
 		return at;
-	named->id = decl->id;
-	named->set = *decl;
-	named->set.name = named->name;
+	named->id = id;
+	named->set_flags = decl->flags;
 	sets = grow(program->sets, program->set_count, sizeof(sets[0]));
 	if (sets == NULL)
 		return -ENOMEM;
 	program->sets = sets;
-	sets[at] = calloc(1, sizeof(*sets[at]));
-	if (sets[at] == NULL)
+	set = nft_set_new(decl);
+	if (set == NULL)
 		return -ENOMEM;
+	sets[at] = set;
 	program->set_count++;
-	*sets[at] = (struct nft_set_code){
-		.key_len = decl->key_len,
-		.data_len = decl->data_len,
-		.interval = (decl->flags & NFT_SET_INTERVAL) != 0,
-		.verdicts = decl->verdicts,
-		.changes = (decl->flags & NFT_SET_TIMEOUT) || decl->dynamic != NULL,
-		.dynamic = decl->dynamic,
-		.field_count = decl->field_count,
-	};
-	if (decl->field_count != 0)
-		memcpy(sets[at]->fields, decl->fields, decl->field_count);
 	return at;
 }
 
 int
-builder_elem(struct nft_builder *b, uint32_t set, const struct nft_elem_code *elem,
-	const uint8_t *key_end, bool catchall)
+builder_elem(struct nft_builder *b, uint32_t number, const struct nft_elem_decl *decl)
 {
-	struct nft_set_code *code = b->program->sets[set];
-	struct nft_elem_code *elems;
+	struct nft_set *set = b->program->sets[number];
+	struct nft_elem **elems, *elem = calloc(1, sizeof(*elem) + nft_elem_bytes(set));
 
-	if (catchall) {
-		code->catchall = *elem;
-		code->has_catchall = true;
-		return 0;
-	}
-	elems = grow(code->elems, code->count, sizeof(*elems));
-	if (elems == NULL)
+	elems = grow(b->program->elems, b->program->elem_count, sizeof(elems[0]));
+	if (elems != NULL)
+		b->program->elems = elems;
+	if (elem == NULL || elems == NULL) {
+		free(elem);
 		return -ENOMEM;
-	code->elems = elems;
-	if (code->field_count != 0) {
-		uint8_t(*ends)[NFT_DATA_MAX] = grow(code->ends, code->count, sizeof(ends[0]));
-
-		if (ends == NULL)
-			return -ENOMEM;
-		code->ends = ends;
-		memcpy(ends[code->count], key_end, sizeof(ends[0]));
 	}
-	elems[code->count++] = *elem;
+	elems[b->program->elem_count++] = elem;
+	memcpy(elem->bytes, decl->key, set->key_len);
+	if (set->field_count != 0)
+		memcpy(elem->bytes + set->key_len, decl->last, set->key_len);
+	memcpy((uint8_t *)(uintptr_t)nft_elem_data(set, elem), decl->data, set->data_len);
+	elem->end = decl->end;
+	elem->catchall = decl->catchall;
+	elem->verdict = decl->verdict;
+	elem->expires_ns = decl->expires_ns;
+	elem->to = NFT_GENERATION_NEVER;
+	return nft_set_link(set, elem);
+}
+
+int
+builder_reserve(struct nft_builder *b, uint32_t chains, uint32_t sets, uint32_t objects)
+{
+	struct nft_program *program = b->program;
+
+	program->chains = calloc(chains + 1, sizeof(*program->chains));
+	program->sets = calloc(sets + 1, sizeof(struct nft_set *));
+	program->objects = calloc(objects + 1, sizeof(*program->objects));
+	if (program->chains == NULL || program->sets == NULL || program->objects == NULL)
+		return -ENOMEM;
+	program->chain_count = chains;
+	program->set_count = sets;
+	program->object_count = objects;
+	program->borrowed = true;
 	return 0;
+}
+
+void
+builder_put_set(struct nft_builder *b, uint32_t number, struct nft_set *set)
+{
+	b->program->sets[number] = set;
+}
+
+int
+builder_put_chain(struct nft_builder *b, uint32_t number, const char *name, int32_t policy)
+{
+	struct nft_chain_code *chain = &b->program->chains[number];
+
+	chain->policy = policy;
+	chain->name = strdup(name);
+	return chain->name != NULL ? 0 : -ENOMEM;
+}
+
+void
+builder_put_object(struct nft_builder *b, uint32_t number, const struct nft_statement *statement,
+	uint32_t state)
+{
+	b->program->objects[number] = (struct nft_object_code){*statement, state};
 }
 
 int
@@ -432,13 +465,18 @@ builder_finish(struct nft_builder *b)
 		builder_free(b);
 		return NULL;
 	}
-	for (uint32_t i = 0; i < program->chain_count; i++) {
-		/* The names go over to the program's chains. */
+	/* The names go over to the program's chains. */
+	for (uint32_t i = 0; i < b->chains.count; i++) {
 		program->chains[i].name = b->chains.items[i].name;
 		b->chains.items[i].name = NULL;
 	}
-	for (uint32_t i = 0; i < program->set_count; i++)
-		nft_set_sort(program->sets[i]);
+	for (uint32_t i = 0; !program->borrowed && i < program->set_count; i++) {
+		if (nft_set_prepare(program->sets[i]) != 0) {
+			builder_free(b);
+			return NULL;
+		}
+		nft_set_publish(program->sets[i], 0);
+	}
 	free_shell(b);
 	return program;
 }

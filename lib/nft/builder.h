@@ -32,35 +32,44 @@ void builder_ask(struct nft_builder *b, const struct nft_asks *asks);
 /** Throw away what was built. NULL is fine. */
 void builder_free(struct nft_builder *b);
 
-/** A set as the ruleset declares it. */
-struct nft_set_decl {
-	const char *name;  /**< copied; NULL: found by builder_ask() alone */
-	uint32_t id;	   /**< of the batch, 0 without: names like __set%d are found by it */
-	uint32_t flags;	   /**< NFT_SET_* */
-	uint32_t key_len;  /**< bytes, 1 to NFT_DATA_MAX */
-	uint32_t data_len; /**< of maps; 0 for verdicts */
-	bool verdicts;	   /**< a verdict map */
-	struct nft_dynamic *dynamic; /**< what packets add, or NULL; not owned */
-	const uint8_t *fields;	     /**< ranges of concatenations: bytes of each field */
-	uint32_t field_count;	     /**< 0: the set has no such */
+/**
+ * Declare a set of the program's own.
+ * @param name copied
+ * @param id of the batch, 0 without: names like __set%d are found by it
+ * @return its number, -EINVAL, -EEXIST, -ENOMEM
+ */
+int builder_set(
+	struct nft_builder *b, const char *name, uint32_t id, const struct nft_set_decl *decl);
+
+/** An element as it is given to builder_elem(). */
+struct nft_elem_decl {
+	uint8_t key[NFT_DATA_MAX];
+	uint8_t last[NFT_DATA_MAX]; /**< where the set has fields: of its range */
+	uint8_t data[NFT_DATA_MAX];
+	bool end, catchall;
+	struct nft_verdict verdict;
+	uint64_t expires_ns;
 };
 
-/** Declare a set. @return its number, -EINVAL, -EEXIST, -ENOMEM */
-int builder_set(struct nft_builder *b, const struct nft_set_decl *decl);
+/** Add an element to a set of the program's own. @return 0, -ENOMEM */
+int builder_elem(struct nft_builder *b, uint32_t set, const struct nft_elem_decl *decl);
 
 /**
- * Add an element to a set.
- * @param elem copied; its verdict's chain is a number from builder_chain()
- * @param key_end the last key of its range, where the set has fields; else NULL
- * @param catchall the element that a miss finds
+ * Make room for things that have a number already, as a store gives them: how many
+ * numbers there are. Then each is put in its place; a name is found by
+ * builder_ask() alone.
  * @return 0, -ENOMEM
  */
-int builder_elem(struct nft_builder *b, uint32_t set, const struct nft_elem_code *elem,
-	const uint8_t *key_end, bool catchall);
+int builder_reserve(struct nft_builder *b, uint32_t chains, uint32_t sets, uint32_t objects);
+/** @param set not owned */
+void builder_put_set(struct nft_builder *b, uint32_t number, struct nft_set *set);
+/** @param name copied, for listings. @return 0, -ENOMEM */
+int builder_put_chain(struct nft_builder *b, uint32_t number, const char *name, int32_t policy);
+void builder_put_object(struct nft_builder *b, uint32_t number,
+	const struct nft_statement *statement, uint32_t state);
 
 /**
  * Declare a named object.
- * @param name NULL: found by builder_ask() alone
  * @param state the number of its state
  * @return its number, which `object` of struct expr_ctx gives; -EEXIST, -ENOMEM
  */
@@ -72,7 +81,6 @@ int builder_flowtable(struct nft_builder *b, uint64_t ports);
 
 /**
  * Declare a chain.
- * @param name NULL: found by builder_ask() alone
  * @param policy NF_ACCEPT or NF_DROP of a base chain
  * @return its number, -EEXIST, -ENOMEM
  */

@@ -335,6 +335,9 @@ nft_compile(struct nft_program *program)
 	struct listing *l = malloc(sizeof(*l));
 
 	for (uint32_t i = 0; i < program->chain_count && l != NULL; i++) {
+		/* One that came over from the program before is compiled. */
+		if (program->chains[i].fast != NULL)
+			continue;
 		program->chains[i].fast = compile_chain(program, &program->chains[i], l);
 		if (program->chains[i].fast != NULL)
 			continue;

@@ -74,57 +74,44 @@ ask_object(void *owner, const char *name, uint32_t type, uint32_t *number)
 
 /* --- declarations */
 
-static int
+static void
 declare_sets(struct loader *l, const struct store_table *table)
 {
 	store_for_each(item, &table->sets)
 	{
 		struct store_set *set = (struct store_set *)item;
-		struct nft_set_decl decl = {.flags = set->flags,
-			.key_len = set->key_len,
-			.data_len = set->data_len,
-			.verdicts = set->verdicts,
-			.dynamic = set->dynamic,
-			.fields = set->fields,
-			.field_count = set->field_count};
-		int rc = builder_set(l->builder, &decl);
 
-		if (rc < 0)
-			return rc;
-		set->number = (uint32_t)rc;
+		set->live->dynamic = set->dynamic;
+		set->live->changes = (set->flags & NFT_SET_TIMEOUT) || set->dynamic != NULL;
+		builder_put_set(l->builder, set->number, set->live);
 	}
-	return 0;
 }
 
 static int
 declare_chains(struct loader *l, const struct store_table *table)
 {
+	int rc = 0;
+
 	store_for_each(item, &table->chains)
 	{
-		struct store_chain *chain = (struct store_chain *)item;
-		int rc = builder_chain(l->builder, NULL, (int32_t)chain->policy);
+		const struct store_chain *chain = (const struct store_chain *)item;
 
-		if (rc < 0)
-			return rc;
-		chain->number = (uint32_t)rc;
+		if (rc == 0)
+			rc = builder_put_chain(
+				l->builder, chain->number, chain->name, (int32_t)chain->policy);
 	}
-	return 0;
+	return rc;
 }
 
-static int
+static void
 declare_objects(struct loader *l, const struct store_table *table)
 {
 	store_for_each(item, &table->objects)
 	{
-		struct store_object *object = (struct store_object *)item;
-		int rc = builder_object(
-			l->builder, NULL, object->type, &object->statement, object->state);
+		const struct store_object *object = (const struct store_object *)item;
 
-		if (rc < 0)
-			return rc;
-		object->number = (uint32_t)rc;
+		builder_put_object(l->builder, object->number, &object->statement, object->state);
 	}
-	return 0;
 }
 
 /* The ports whose flows a flowtable covers; a device that is absent covers none. */
@@ -159,40 +146,7 @@ declare_flowtables(struct loader *l, const struct store_table *table, const stru
 	return 0;
 }
 
-/* --- what rules and elements say */
-
-static int
-load_elems(struct loader *l, const struct store_table *table)
-{
-	struct nft_elem_code code;
-
-	store_for_each(item, &table->sets)
-	{
-		const struct store_set *set = (const struct store_set *)item;
-
-		store_for_each(e, &set->elems)
-		{
-			const struct store_elem *elem = (const struct store_elem *)e;
-			int rc;
-
-			memset(&code, 0, sizeof(code));
-			memcpy(code.key, elem->key, sizeof(code.key));
-			memcpy(code.data, elem->data, sizeof(code.data));
-			code.end = elem->end;
-			code.object = elem->object != NULL ? elem->object->number : 0;
-			code.statements = elem->statements;
-			code.expires_ns = elem->expires_ns;
-			code.verdict.code = elem->code;
-			code.verdict.chain =
-				elem->chain != NULL ? elem->chain->number : NFT_CHAIN_NONE;
-			rc = builder_elem(
-				l->builder, set->number, &code, elem->key_end, elem->catchall);
-			if (rc != 0)
-				return rc;
-		}
-	}
-	return 0;
-}
+/* --- what rules say */
 
 /* Families whose packets pass the hooks of IPv4 and IPv6. */
 static bool
@@ -346,33 +300,89 @@ shift_blame(const struct store *store, struct nft_blame *blame)
 	}
 }
 
-/* Everything that has a name, before the rules and elements that name it. */
+/* Everything that has a name, before the rules that name it. */
 static int
 declare(struct loader *l, const struct nft_env *env)
 {
-	int rc = 0;
+	const struct store_numbers *numbers = l->store->numbers;
+	int rc = builder_reserve(l->builder, numbers[STORE_CHAIN].next, numbers[STORE_SET].next,
+		numbers[STORE_OBJECT].next);
 
 	store_for_each(item, &l->store->tables)
 	{
 		const struct store_table *table = (const struct store_table *)item;
 
-		if (rc == 0)
-			rc = declare_sets(l, table);
-		if (rc == 0)
-			rc = declare_chains(l, table);
-		if (rc == 0)
-			rc = declare_objects(l, table);
+		if (rc != 0)
+			return rc;
+		declare_sets(l, table);
+		declare_objects(l, table);
+		rc = declare_chains(l, table);
 		if (rc == 0)
 			rc = declare_flowtables(l, table, env);
 	}
-	store_for_each(item, &l->store->tables) if (rc == 0) rc =
-		load_elems(l, (const struct store_table *)item);
 	return rc;
 }
 
+/* What workers will see of intervals that the batch changed. */
+static int
+prepare_sets(const struct store *store)
+{
+	const struct store_set *last = NULL;
+
+	for (uint32_t i = 0; i < store->log_count; i++) {
+		const struct store_item *item = store->log[i].item;
+		const struct store_set *set;
+
+		if (item->kind != STORE_ELEM)
+			continue;
+		set = ((const struct store_elem *)item)->set;
+		if (set == last || !set->live->interval)
+			continue;
+		last = set;
+		if (nft_set_prepare(set->live) != 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Whether the batch changed elements alone, of sets that a program knows, and no jumps. */
+static bool
+elements_alone(const struct store *store)
+{
+	for (uint32_t i = 0; i < store->log_count; i++) {
+		const struct store_item *item = store->log[i].item;
+		const struct store_set *set;
+
+		if (item->kind != STORE_ELEM)
+			return false;
+		set = ((const struct store_elem *)item)->set;
+		if (set->verdicts || !set->live->shared)
+			return false;
+	}
+	return true;
+}
+
+/* The ruleset that is in force, for the generation to come. */
+static int
+again(const struct store *store, const struct nft_ruleset *now, struct nft_ruleset *out)
+{
+	*out = *now;
+	out->chains = calloc(now->chain_count + 1, sizeof(*out->chains));
+	out->program = nft_program_again(now->program, store->generation + 1);
+	if (out->chains == NULL || out->program == NULL) {
+		nft_program_free(out->program);
+		free(out->chains);
+		return -ENOMEM;
+	}
+	memcpy(out->chains, now->chains, now->chain_count * sizeof(*out->chains));
+	for (uint32_t i = 0; i < out->chain_count; i++)
+		out->chains[i].base.program = out->program;
+	return 0;
+}
+
 int
-nft_load(const struct store *store, const struct nft_env *env, struct nft_ruleset **out,
-	struct nft_blame *blame)
+nft_load(const struct store *store, const struct nft_env *env, const struct nft_ruleset *now,
+	struct nft_ruleset **out, struct nft_blame *blame)
 {
 	struct nft_ruleset *ruleset = calloc(1, sizeof(*ruleset));
 	struct loader l = {.store = store, .ruleset = ruleset, .blame = blame};
@@ -382,7 +392,16 @@ nft_load(const struct store *store, const struct nft_env *env, struct nft_rulese
 	blame->rule = NULL;
 	if (ruleset == NULL)
 		return -ENOMEM;
-	rc = nft_reach(store, &blame->rule);
+	rc = prepare_sets(store);
+	if (rc == 0 && now != NULL && elements_alone(store)) {
+		rc = again(store, now, ruleset);
+		*out = ruleset;
+		if (rc != 0)
+			free(ruleset);
+		return rc;
+	}
+	if (rc == 0)
+		rc = nft_reach(store, &blame->rule);
 	l.builder = rc == 0 ? builder_new(store->states, env, store->generation + 1) : NULL;
 	if (rc == 0 && l.builder == NULL)
 		rc = -ENOMEM;

@@ -33,12 +33,14 @@ struct nft_ruleset {
 
 /**
  * Build what the store says.
+ * @param now what the store said before the batch that is open: where that changes
+ *   elements alone, it is taken over and nothing is built; NULL: none
  * @param env copied by reference: alive as long as the ruleset
  * @return 0; -EMLINK: jumps too deep, or a loop; what an expression's parser
  *   says about the hooks that it is reached from; -ENOMEM; with the blame
  */
-int nft_load(const struct store *store, const struct nft_env *env, struct nft_ruleset **out,
-	struct nft_blame *blame);
+int nft_load(const struct store *store, const struct nft_env *env, const struct nft_ruleset *now,
+	struct nft_ruleset **out, struct nft_blame *blame);
 
 /** Free. No worker has it. NULL is fine. */
 void nft_ruleset_free(struct nft_ruleset *ruleset);

@@ -46,9 +46,13 @@ struct nft_program {
 	uint32_t generation;
 	struct nft_chain_code *chains;
 	uint32_t chain_count;
-	struct nft_set_code **sets;
+	struct nft_set **sets; /**< by number; NULL: nobody has it */
 	uint32_t set_count;
-	struct nft_states *states;	 /**< of all programs; not owned */
+	bool borrowed;		 /**< they are their owner's, who frees them after the program */
+	struct nft_elem **elems; /**< of its own sets */
+	uint32_t elem_count;
+	uint32_t *holders;	   /**< programs that have all of this, but for the generation */
+	struct nft_states *states; /**< of all programs; not owned */
 	struct nft_object_code *objects; /**< by number */
 	uint32_t object_count;
 	uint64_t *flowtables; /**< ports whose flows each covers, bits */
@@ -102,6 +106,12 @@ nft_run_statements(struct nft_eval *eval, const struct nft_elem_statements *of)
 
 /** Free what nft_compile() made of a chain. NULL is fine. */
 void nft_fast_free(struct nft_fast *fast);
+
+/**
+ * The same program for another generation, where elements of sets alone have changed.
+ * Control thread. @return NULL without memory
+ */
+struct nft_program *nft_program_again(const struct nft_program *program, uint32_t generation);
 
 /** Free a program with all it has. NULL is fine. Control thread, no worker has it. */
 void nft_program_free(struct nft_program *program);

@@ -47,19 +47,6 @@ compare_object(const void *a, const void *b)
 	return x->type != y->type ? (x->type < y->type ? -1 : 1) : strcmp(x->name, y->name);
 }
 
-static int
-compare_elem(const void *a, const void *b)
-{
-	const struct store_elem *x = a, *y = b;
-	int order = memcmp(x->key, y->key, sizeof(x->key));
-
-	if (order == 0)
-		order = memcmp(x->key_end, y->key_end, sizeof(x->key_end));
-	if (order == 0)
-		order = (int)x->end - (int)y->end;
-	return order != 0 ? order : (int)x->catchall - (int)y->catchall;
-}
-
 void
 store_list_init(struct store_list *list, int (*compare)(const void *, const void *))
 {
@@ -120,9 +107,38 @@ store_flowtable(const struct store_table *table, const char *name)
 }
 
 struct store_elem *
+store_elem_of(struct nft_elem *e)
+{
+	return e != NULL ? (struct store_elem *)(void *)((uint8_t *)e -
+							 offsetof(struct store_elem, e))
+			 : NULL;
+}
+
+/* Those that were removed are found by workers alone. */
+static bool
+is_linked(const struct nft_elem *e)
+{
+	return store_elem_of((struct nft_elem *)(uintptr_t)e)->item.linked;
+}
+
+struct store_elem *
 store_elem(const struct store_set *set, const struct store_elem *key)
 {
-	return find(&set->elems, key);
+	struct nft_elem *e = nft_set_equal(set->live, &key->e, is_linked);
+
+	if (e == NULL && set->pending != NULL)
+		e = nft_set_equal(set->pending, &key->e, is_linked);
+	return store_elem_of(e);
+}
+
+struct store_elem *
+store_elem_holding(const struct store_set *set, const uint8_t *key)
+{
+	struct nft_elem *e = nft_set_holding(set->live, key, is_linked);
+
+	if (e == NULL && set->pending != NULL)
+		e = nft_set_holding(set->pending, key, is_linked);
+	return store_elem_of(e);
 }
 
 struct store_item *
@@ -153,15 +169,55 @@ store_chain_type(unsigned int kind)
 
 /* --- items */
 
+/* --- numbers */
+
+static int
+number_take(struct store_numbers *n, uint32_t *number)
+{
+	if (n->free_count != 0) {
+		*number = n->free[--n->free_count];
+		return 0;
+	}
+	/* Room to give it back, so that this cannot fail then. */
+	if (n->next == n->free_room) {
+		uint32_t room = n->free_room == 0 ? 64 : n->free_room * 2;
+		uint32_t *grown = realloc(n->free, room * sizeof(*grown));
+
+		if (grown == NULL)
+			return -ENOMEM;
+		n->free = grown;
+		n->free_room = room;
+	}
+	*number = n->next++;
+	return 0;
+}
+
+static void
+number_give(struct store_numbers *n, uint32_t number)
+{
+	n->free[n->free_count++] = number;
+}
+
+/* Where an item keeps its number; NULL: it has none. */
+static uint32_t *
+number_of(struct store_item *item)
+{
+	switch (item->kind) {
+	case STORE_CHAIN: return &((struct store_chain *)item)->number;
+	case STORE_SET: return &((struct store_set *)item)->number;
+	case STORE_OBJECT: return &((struct store_object *)item)->number;
+	default: return NULL;
+	}
+}
+
 void *
-store_item_new(enum store_kind kind)
+store_item_new(struct store *store, enum store_kind kind)
 {
 	static const size_t sizes[] = {
 		[STORE_TABLE] = sizeof(struct store_table),
 		[STORE_CHAIN] = sizeof(struct store_chain),
 		[STORE_RULE] = sizeof(struct store_rule),
 		[STORE_SET] = sizeof(struct store_set),
-		[STORE_ELEM] = sizeof(struct store_elem),
 		[STORE_OBJECT] = sizeof(struct store_object),
 		[STORE_FLOWTABLE] = sizeof(struct store_flowtable),
 	};
@@ -170,6 +226,10 @@ store_item_new(enum store_kind kind)
 	if (item == NULL)
 		return NULL;
 	item->kind = (uint8_t)kind;
+	if (number_of(item) != NULL && number_take(&store->numbers[kind], number_of(item)) != 0) {
+		free(item);
+		return NULL;
+	}
 	if (kind == STORE_TABLE) {
 		struct store_table *table = (struct store_table *)item;
 
@@ -177,10 +237,40 @@ store_item_new(enum store_kind kind)
 		store_list_init(&table->sets, compare_set);
 		store_list_init(&table->objects, compare_object);
 		store_list_init(&table->flowtables, compare_flowtable);
-	} else if (kind == STORE_SET) {
-		store_list_init(&((struct store_set *)item)->elems, compare_elem);
 	}
 	return item;
+}
+
+struct store_elem *
+store_elem_new(struct store_set *set)
+{
+	struct store_elem *elem = calloc(1, sizeof(*elem) + nft_elem_bytes(set->live));
+
+	if (elem == NULL)
+		return NULL;
+	elem->item.kind = STORE_ELEM;
+	elem->set = set;
+	elem->fresh = true;
+	elem->e.to = NFT_GENERATION_NEVER;
+	elem->e.verdict.chain = NFT_CHAIN_NONE;
+	return elem;
+}
+
+int
+store_set_furnish(struct store_set *set)
+{
+	const struct nft_set_decl decl = {
+		.flags = set->flags,
+		.key_len = set->key_len,
+		.data_len = set->verdicts ? 0 : set->data_len,
+		.verdicts = set->verdicts,
+		.fields = set->fields,
+		.field_count = set->field_count,
+	};
+
+	store_list_init(&set->elems, NULL);
+	set->live = nft_set_new(&decl);
+	return set->live != NULL ? 0 : -ENOMEM;
 }
 
 static void
@@ -198,7 +288,7 @@ free_rule(struct store *store, struct store_rule *rule)
 bool
 store_elem_over(const struct store_elem *elem, uint64_t now_ns)
 {
-	return elem->expires_ns != 0 && now_ns >= elem->expires_ns;
+	return elem->e.expires_ns != 0 && now_ns >= elem->e.expires_ns;
 }
 
 /* The kind of state that a statement has outside of dynamic sets. */
@@ -257,17 +347,20 @@ store_item_free(struct store *store, struct store_item *item)
 	case STORE_RULE: free_rule(store, (struct store_rule *)item); break;
 	case STORE_SET:
 		free(((struct store_set *)item)->attrs);
+		nft_set_free(((struct store_set *)item)->live);
+		nft_set_free(((struct store_set *)item)->pending);
 		nft_dynamic_free(((struct store_set *)item)->dynamic);
 		nft_statements_clear(&((struct store_set *)item)->statements);
 		break;
 	case STORE_ELEM:
-		free(((struct store_elem *)item)->attrs);
-		free(((struct store_elem *)item)->refs.items);
+		free(((struct store_elem *)item)->userdata);
 		free_elem_statements(store, ((struct store_elem *)item)->statements);
 		break;
 	case STORE_OBJECT: free_object(store, (struct store_object *)item); break;
 	default: free(((struct store_flowtable *)item)->devices); break;
 	}
+	if (number_of(item) != NULL)
+		number_give(&store->numbers[item->kind], *number_of(item));
 	free(item);
 }
 
@@ -309,6 +402,10 @@ store_free(struct store *store)
 		if (store_remove(store, store->tables.first) != 0)
 			break;
 	store_gone(store, store_commit(store));
+	/* And what that took out of sets. */
+	store_gone(store, NULL);
+	for (unsigned int i = 0; i < STORE_NUMBERED; i++)
+		free(store->numbers[i].free);
 	free(store->log);
 	free(store);
 }

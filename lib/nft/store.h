@@ -21,6 +21,8 @@
 #include "set.h"
 #include "states.h"
 
+struct store_gone;
+
 /** What the store holds. */
 enum store_kind {
 	STORE_TABLE,
@@ -90,7 +92,7 @@ struct store_chain {
 	int32_t priority;
 	uint32_t policy;     /**< NF_ACCEPT or NF_DROP */
 	uint64_t registered; /**< counts up; at equal priority the highest runs first */
-	uint32_t number;     /**< the loader's */
+	uint32_t number;     /**< in programs, for life */
 	uint8_t reach_level; /**< how deep it is reached, plus one; 0: not at all */
 	uint8_t reach_hooks; /**< from which enum hook, bits */
 	uint8_t reach_kinds; /**< from which enum nft_chain_kind */
@@ -134,34 +136,35 @@ struct store_set {
 	uint32_t flags;		  /**< NFT_SET_* */
 	uint32_t key_len, data_len;
 	bool verdicts;
+	bool touched;			  /**< by the batch that was committed last */
 	uint32_t size;			  /**< most elements, 0: any number */
-	uint8_t fields[16];		  /**< ranges of concatenations: bytes of each field */
+	uint8_t fields[NFT_FIELDS];	  /**< ranges of concatenations: bytes of each field */
 	uint32_t field_count;		  /**< 0: no such */
 	uint64_t timeout_ns;		  /**< of elements that say none; 0: they stay */
 	struct nft_dynamic *dynamic;	  /**< what packets add; owned; NULL: they add nothing */
 	struct nft_statements statements; /**< what every element has */
 	uint32_t object_type;		  /**< object maps: NFT_OBJECT_*, else 0 */
 	struct store_list elems;
-	uint32_t batch_id; /**< NFTA_SET_ID while its batch is open, else 0 */
-	uint32_t number;   /**< the loader's */
+	struct nft_set *live;	 /**< what workers look up; owned */
+	struct nft_set *pending; /**< elements of the open batch; owned; NULL: there were none */
+	uint32_t batch_id;	 /**< NFTA_SET_ID while its batch is open, else 0 */
+	uint32_t number;	 /**< in programs, for life */
 };
 
 /** An element. */
 struct store_elem {
 	struct store_item item;
 	struct store_set *set;
-	struct store_blob *attrs; /**< of its NFTA_LIST_ELEM */
-	uint8_t key[NFT_DATA_MAX];
-	uint8_t key_end[NFT_DATA_MAX]; /**< where the set has fields; else zero */
-	bool end, catchall;
-	uint64_t timeout_ns; /**< its life, 0: for ever */
-	uint64_t expires_ns; /**< when it is over, 0: never */
-	uint8_t data[NFT_DATA_MAX];
-	int32_t code; /**< verdict maps */
-	struct store_chain *chain;
+	uint64_t timeout_ns;			/**< its life, 0: for ever */
+	struct store_blob *userdata;		/**< NULL: none */
+	struct store_chain *chain;		/**< verdict maps */
 	struct store_object *object;		/**< object maps */
 	struct nft_elem_statements *statements; /**< owned; NULL: none */
-	struct store_refs refs;
+	bool has_last;				/**< the end of its range was said */
+	bool entered;				/**< it is in one of the two sets */
+	bool pending;				/**< that is set->pending, not set->live */
+	bool fresh;				/**< made by the open batch */
+	struct nft_elem e;
 };
 
 /** A named object. */
@@ -176,7 +179,7 @@ struct store_object {
 	uint32_t state;	       /**< none of NFT_STATEMENT_OTHER */
 	uint64_t base[2];      /**< what a counter began with */
 	struct nft_count zero; /**< what a counter had counted when it was reset */
-	uint32_t number;       /**< the loader's */
+	uint32_t number;       /**< in programs, for life */
 };
 
 /** A flowtable. */
@@ -195,12 +198,22 @@ struct store_change {
 	enum { STORE_ADDED, STORE_REMOVED, STORE_FIELD, STORE_SWAPPED } op;
 	struct store_item *item;
 	void *field; /**< STORE_FIELD: what to put back, its bytes */
-	uint8_t old[STORE_NAME];
+	void *old;   /**< they; owned */
 	uint32_t old_len;
 	uint16_t flags; /**< NLM_F_* of the message that made it */
 	bool echo;
 	uint32_t seq;
 };
+
+/** Numbers that programs use: given to an item for its life. */
+struct store_numbers {
+	uint32_t *free;
+	uint32_t free_count, free_room;
+	uint32_t next; /**< none from here on was ever given */
+};
+
+/** What has a number, by enum store_kind. */
+#define STORE_NUMBERED (STORE_FLOWTABLE + 1)
 
 /** The store. */
 struct store {
@@ -212,6 +225,8 @@ struct store {
 	uint64_t bindings; /**< chains without a name so far */
 	struct store_change *log;
 	uint32_t log_count, log_room;
+	struct store_numbers numbers[STORE_NUMBERED];
+	struct store_gone *limbo; /**< taken out of sets, but workers may be at them */
 };
 
 /** Create over states that the caller owns. @return NULL without memory */
@@ -229,12 +244,20 @@ struct store_flowtable *store_flowtable(const struct store_table *table, const c
 struct store_item *store_by_handle(const struct store_list *list, uint64_t handle);
 /** The element that is equal to a key: its bytes, end flag, catch-all; NULL. */
 struct store_elem *store_elem(const struct store_set *set, const struct store_elem *key);
+/** Of a set with fields the element whose ranges hold a key, NULL. */
+struct store_elem *store_elem_holding(const struct store_set *set, const uint8_t *key);
+/** The store's element of one that a set gave. NULL gives NULL. */
+struct store_elem *store_elem_of(struct nft_elem *e);
 
 /** Whether an element's time is over: it is not there. */
 bool store_elem_over(const struct store_elem *elem, uint64_t now_ns);
 
-/** A new item, zeroed, in no list. @return NULL without memory */
-void *store_item_new(enum store_kind kind);
+/** A new item, zeroed, in no list; with a number if it is of a kind. @return NULL without memory */
+void *store_item_new(struct store *store, enum store_kind kind);
+/** The same of an element of a set. */
+struct store_elem *store_elem_new(struct store_set *set);
+/** What workers look up of a set, by what it is. @return 0 or -ENOMEM */
+int store_set_furnish(struct store_set *set);
 /** No state was taken. */
 #define STORE_NO_STATE UINT32_MAX
 
@@ -291,7 +314,6 @@ void store_undo(struct store *store, uint32_t mark);
  * @param gone receives the items removed; store_gone() frees them once no worker
  *   has a program that names their states
  */
-struct store_gone;
 struct store_gone *store_commit(struct store *store);
 void store_gone(struct store *store, struct store_gone *gone);
 

@@ -10,18 +10,68 @@
 
 #include "store.h"
 
-/* Items that were removed by a committed batch. */
+/* Items that were removed by a committed batch, and the sets that it changed. */
 struct store_gone {
-	uint32_t count;
-	struct store_item *items[];
+	uint32_t count, set_count;
+	struct store_item **items;
+	struct store_set **sets;
 };
 
-static struct store_refs *
-refs_of(struct store_item *item)
+/* A rule or element comes to hold on to others, or leaves them. */
+static void
+hold(struct store_item *item, uint32_t by)
 {
-	if (item->kind == STORE_RULE)
-		return &((struct store_rule *)item)->refs;
-	return item->kind == STORE_ELEM ? &((struct store_elem *)item)->refs : NULL;
+	struct store_rule *rule = (struct store_rule *)item;
+	struct store_elem *elem = (struct store_elem *)item;
+
+	for (uint32_t i = 0; item->kind == STORE_RULE && i < rule->refs.count; i++)
+		rule->refs.items[i]->use += by;
+	if (item->kind == STORE_ELEM && elem->chain != NULL)
+		elem->chain->item.use += by;
+	if (item->kind == STORE_ELEM && elem->object != NULL)
+		elem->object->item.use += by;
+}
+
+/* --- elements in the sets that workers look up */
+
+/* Of intervals workers see what was published, whatever the control thread does meanwhile. */
+static bool
+is_versioned(const struct store_elem *elem)
+{
+	return elem->set->live->interval && !elem->e.catchall;
+}
+
+/* An element that is linked is found there, or in what the open batch adds to it. */
+static int
+enter_set(struct store_elem *elem)
+{
+	struct store_set *set = elem->set;
+	const struct nft_set_decl decl = {
+		.flags = set->flags,
+		.key_len = set->key_len,
+		.data_len = set->verdicts ? 0 : set->data_len,
+		.fields = set->fields,
+		.field_count = set->field_count,
+	};
+
+	/* Removed, it stays there until the commit, but for intervals. */
+	if (elem->entered)
+		return 0;
+	elem->pending = set->live->shared && !is_versioned(elem);
+	if (elem->pending && set->pending == NULL)
+		set->pending = nft_set_new(&decl);
+	if (elem->pending && set->pending == NULL)
+		return -ENOMEM;
+	elem->entered = nft_set_link(elem->pending ? set->pending : set->live, &elem->e) == 0;
+	return elem->entered ? 0 : -ENOMEM;
+}
+
+static void
+leave_set(struct store_elem *elem)
+{
+	if (elem->entered)
+		nft_set_unlink(elem->pending ? elem->set->pending : elem->set->live, &elem->e);
+	elem->entered = false;
 }
 
 /* Room in the log, before anything is changed. */
@@ -49,6 +99,8 @@ link_behind(struct store_list *list, struct store_item *item, struct store_item 
 
 	if (list->compare != NULL && tsearch(item, &list->by_key, list->compare) == NULL)
 		return false;
+	if (item->kind == STORE_ELEM && enter_set((struct store_elem *)item) != 0)
+		return false;
 	item->prev = prev;
 	item->next = next;
 	*(prev != NULL ? &prev->next : &list->first) = item;
@@ -56,9 +108,7 @@ link_behind(struct store_list *list, struct store_item *item, struct store_item 
 	item->list = list;
 	item->linked = true;
 	list->count++;
-	if (refs_of(item) != NULL)
-		for (uint32_t i = 0; i < refs_of(item)->count; i++)
-			refs_of(item)->items[i]->use++;
+	hold(item, 1);
 	return true;
 }
 
@@ -74,9 +124,9 @@ unlink_item(struct store_item *item)
 	*(item->next != NULL ? &item->next->prev : &list->last) = item->prev;
 	item->linked = false;
 	list->count--;
-	if (refs_of(item) != NULL)
-		for (uint32_t i = 0; i < refs_of(item)->count; i++)
-			refs_of(item)->items[i]->use--;
+	hold(item, UINT32_MAX); /* one less */
+	if (item->kind == STORE_ELEM && is_versioned((struct store_elem *)item))
+		leave_set((struct store_elem *)item);
 }
 
 int
@@ -144,7 +194,8 @@ remove_below(struct store *store, struct store_item *item)
 int
 store_remove(struct store *store, struct store_item *item)
 {
-	struct store_refs *refs = refs_of(item);
+	struct store_refs *refs =
+		item->kind == STORE_RULE ? &((struct store_rule *)item)->refs : NULL;
 	struct store_change *change;
 	int rc = remove_below(store, item);
 
@@ -157,7 +208,7 @@ store_remove(struct store *store, struct store_item *item)
 	change->op = STORE_REMOVED;
 	change->item = item;
 	store->log_count++;
-	for (uint32_t i = 0; item->kind == STORE_RULE && i < refs->count && rc == 0; i++)
+	for (uint32_t i = 0; refs != NULL && i < refs->count && rc == 0; i++)
 		if (is_bound(refs->items[i]) && refs->items[i]->linked && refs->items[i]->use == 0)
 			rc = store_remove(store, refs->items[i]);
 	return rc;
@@ -168,7 +219,9 @@ store_save(struct store *store, struct store_item *item, void *field, size_t len
 {
 	struct store_change *change = log_new(store);
 
-	if (change == NULL)
+	if (change != NULL)
+		change->old = malloc(len);
+	if (change == NULL || change->old == NULL)
 		return -ENOMEM;
 	change->op = STORE_FIELD;
 	change->item = item;
@@ -244,6 +297,8 @@ store_undo(struct store *store, uint32_t mark)
 		switch (change->op) {
 		case STORE_ADDED:
 			unlink_item(item);
+			if (item->kind == STORE_ELEM)
+				leave_set((struct store_elem *)item);
 			/* No program ever named its states. */
 			store_item_free(store, item);
 			break;
@@ -262,6 +317,7 @@ store_undo(struct store *store, uint32_t mark)
 				memcpy(change->field, change->old, change->old_len);
 			break;
 		}
+		free(change->old);
 	}
 }
 
@@ -271,59 +327,148 @@ forget_dynamic(const struct store_elem *elem)
 {
 	struct nft_dynamic *d = elem->set->dynamic;
 	struct nft_dynamic_elem *found =
-		d != NULL && !elem->catchall ? nft_dynamic_find(d, elem->key, 0) : NULL;
+		d != NULL && !elem->e.catchall ? nft_dynamic_find(d, elem->e.bytes, 0) : NULL;
 
 	if (found != NULL)
 		nft_dynamic_remove(d, found);
 }
 
+/* --- the commit */
+
+/* An element of the batch, from its generation on. */
+static void
+commit_added(const struct store *store, struct store_elem *elem)
+{
+	struct store_set *set = elem->set;
+
+	elem->fresh = false;
+	/* Removed by the same batch: nobody will ever see it. */
+	if (!elem->item.linked || !elem->pending) {
+		if (!elem->item.linked)
+			leave_set(elem);
+		return;
+	}
+	leave_set(elem);
+	elem->pending = false;
+	atomic_store_explicit(&elem->e.from, store->generation, memory_order_relaxed);
+	elem->entered = nft_set_link(set->live, &elem->e) == 0;
+}
+
+/* The sets that a batch changed: each once, in the order of the log. */
+static void
+touch(struct store_gone *gone, struct store_set *set)
+{
+	if (set->touched)
+		return;
+	set->touched = true;
+	gone->sets[gone->set_count++] = set;
+}
+
+static void
+commit_change(struct store *store, struct store_gone *gone, struct store_change *change)
+{
+	struct store_item *item = change->item;
+	struct store_elem *elem = (struct store_elem *)item;
+
+	if (change->op == STORE_ADDED && item->kind == STORE_RULE)
+		((struct store_rule *)item)->fresh = false;
+	if (item->kind == STORE_SET) {
+		((struct store_set *)item)->batch_id = 0;
+		touch(gone, (struct store_set *)item);
+	}
+	if (item->kind == STORE_CHAIN)
+		((struct store_chain *)item)->batch_id = 0;
+	if (item->kind == STORE_ELEM) {
+		touch(gone, elem->set);
+		if (change->op == STORE_ADDED)
+			commit_added(store, elem);
+		if (change->op == STORE_REMOVED) {
+			forget_dynamic(elem);
+			atomic_store_explicit(&elem->e.to, store->generation, memory_order_relaxed);
+		}
+	}
+	if (change->op == STORE_SWAPPED)
+		free(*(void **)change->old);
+	if (change->op == STORE_REMOVED)
+		gone->items[gone->count++] = item;
+	free(change->old);
+}
+
 struct store_gone *
 store_commit(struct store *store)
 {
-	struct store_gone *gone =
-		malloc(sizeof(*gone) + store->log_count * sizeof(struct store_item *));
+	struct store_gone *gone = calloc(1, sizeof(*gone));
 
-	for (uint32_t i = 0; i < store->log_count; i++) {
-		struct store_item *item = store->log[i].item;
-
-		if (store->log[i].op == STORE_ADDED && item->kind == STORE_RULE)
-			((struct store_rule *)item)->fresh = false;
-		if (item->kind == STORE_SET)
-			((struct store_set *)item)->batch_id = 0;
-		if (item->kind == STORE_CHAIN)
-			((struct store_chain *)item)->batch_id = 0;
-		if (store->log[i].op == STORE_SWAPPED) {
-			void *old;
-
-			memcpy(&old, store->log[i].old, sizeof(old));
-			free(old);
-		}
+	/* One that is removed, and the set that it is of: at most two a change. */
+	if (gone != NULL) {
+		gone->items = calloc(store->log_count + 1, sizeof(struct store_item *));
+		gone->sets = calloc(store->log_count + 1, sizeof(struct store_set *));
 	}
-	if (gone == NULL) {
-		/* They leak; that is better than freeing what workers use. */
-		store->log_count = 0;
-		return NULL;
-	}
-	gone->count = 0;
-	for (uint32_t i = 0; i < store->log_count; i++) {
-		struct store_item *item = store->log[i].item;
-
-		if (store->log[i].op != STORE_REMOVED)
-			continue;
-		if (item->kind == STORE_ELEM)
-			forget_dynamic((struct store_elem *)item);
-		gone->items[gone->count++] = item;
+	if (gone == NULL || gone->items == NULL || gone->sets == NULL)
+		abort(); /* halfway is no place to be */
+	for (uint32_t i = 0; i < store->log_count; i++)
+		commit_change(store, gone, &store->log[i]);
+	for (uint32_t i = 0; i < gone->set_count; i++) {
+		nft_set_share(gone->sets[i]->live);
+		nft_set_publish(gone->sets[i]->live, store->generation);
 	}
 	store->log_count = 0;
+	/* A log of a million changes is not kept for the next batch. */
+	if (store->log_room > 4096) {
+		free(store->log);
+		store->log = NULL;
+		store->log_room = 0;
+	}
 	return gone;
 }
 
-void
-store_gone(struct store *store, struct store_gone *gone)
+static void
+gone_free(struct store *store, struct store_gone *gone)
 {
 	if (gone == NULL)
 		return;
 	for (uint32_t i = 0; i < gone->count; i++)
 		store_item_free(store, gone->items[i]);
+	free(gone->items);
+	free(gone->sets);
 	free(gone);
+}
+
+void
+store_gone(struct store *store, struct store_gone *gone)
+{
+	struct store_gone *limbo;
+	uint32_t kept = 0;
+
+	/* Nobody can be at what was taken out of sets the last time. */
+	gone_free(store, store->limbo);
+	store->limbo = NULL;
+	if (gone == NULL)
+		return;
+	for (uint32_t i = 0; i < gone->set_count; i++) {
+		gone->sets[i]->touched = false;
+		nft_set_reclaim(gone->sets[i]->live);
+	}
+	limbo = calloc(1, sizeof(*limbo));
+	if (limbo != NULL)
+		limbo->items = calloc(gone->count + 1, sizeof(struct store_item *));
+	/* Elements before their sets: the log has them in that order. */
+	for (uint32_t i = 0; i < gone->count; i++) {
+		struct store_elem *elem = (struct store_elem *)gone->items[i];
+
+		/* Taken out of a set that stays, an element is freed the next time. */
+		if (elem->item.kind == STORE_ELEM && elem->set->item.linked && elem->entered &&
+			limbo != NULL && limbo->items != NULL) {
+			leave_set(elem);
+			limbo->items[limbo->count++] = &elem->item;
+		} else if (elem->item.kind == STORE_ELEM && elem->set->item.linked &&
+			   elem->entered) {
+			leave_set(elem); /* it leaks */
+		} else {
+			gone->items[kept++] = gone->items[i];
+		}
+	}
+	gone->count = kept;
+	gone_free(store, gone);
+	store->limbo = limbo;
 }

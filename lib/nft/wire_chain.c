@@ -190,7 +190,7 @@ static int
 create_chain(struct wire_msg *msg, struct store_table *table, const char *name)
 {
 	struct store *store = msg->wire->store;
-	struct store_chain *chain = store_item_new(STORE_CHAIN);
+	struct store_chain *chain = store_item_new(store, STORE_CHAIN);
 	struct place place = {0};
 	int rc = 0;
 

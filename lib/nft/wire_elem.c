@@ -42,27 +42,29 @@ ask_chain(void *owner, const char *name, uint32_t *number)
 {
 	struct store_elem *elem = owner;
 
-	*number = 0;
 	elem->chain = store_chain(elem->set->table, name);
 	if (elem->chain == NULL)
 		return -ENOENT;
-	if (elem->chain->based)
-		return -EOPNOTSUPP;
-	return store_ref(&elem->refs, &elem->chain->item);
+	*number = elem->chain->number;
+	return elem->chain->based ? -EOPNOTSUPP : 0;
 }
 
 static int
 parse_data(struct wire_msg *msg, const struct nlattr *nest, struct store_elem *elem)
 {
 	struct expr_ctx ctx = {.owner = elem, .chain = ask_chain};
-	struct nft_verdict verdict;
+	uint8_t data[NFT_DATA_MAX];
 	int rc;
 
-	if (!elem->set->verdicts)
-		return parse_value(msg, nest, elem->set->data_len, elem->data);
-	rc = attr_verdict(nest, &ctx, &verdict);
-	elem->code = rc == 0 ? verdict.code : 0;
-	return rc == 0 ? 0 : wire_refuse(msg, nest, rc);
+	if (elem->set->verdicts) {
+		rc = attr_verdict(nest, &ctx, &elem->e.verdict);
+		return rc == 0 ? 0 : wire_refuse(msg, nest, rc);
+	}
+	rc = parse_value(msg, nest, elem->set->data_len, data);
+	if (rc == 0)
+		memcpy((uint8_t *)(uintptr_t)nft_elem_data(elem->set->live, &elem->e), data,
+			elem->set->data_len);
+	return rc;
 }
 
 /* Milliseconds of an attribute, as nanoseconds; only where elements have a life. */
@@ -89,14 +91,14 @@ parse_life(struct wire_msg *msg, const struct nlattr *const *attrs, struct store
 	uint64_t left;
 	int rc = 0;
 
-	elem->timeout_ns = elem->end ? 0 : elem->set->timeout_ns;
+	elem->timeout_ns = elem->e.end ? 0 : elem->set->timeout_ns;
 	if (attrs[NFTA_SET_ELEM_TIMEOUT] != NULL)
 		rc = parse_ms(msg, elem, attrs[NFTA_SET_ELEM_TIMEOUT], &elem->timeout_ns);
 	left = elem->timeout_ns;
 	if (rc == 0 && attrs[NFTA_SET_ELEM_EXPIRATION] != NULL)
 		rc = parse_ms(msg, elem, attrs[NFTA_SET_ELEM_EXPIRATION], &left);
 	if (rc == 0 && elem->timeout_ns != 0)
-		elem->expires_ns = clock_ns() + left;
+		elem->e.expires_ns = clock_ns() + left;
 	return rc;
 }
 
@@ -111,7 +113,8 @@ parse_object(struct wire_msg *msg, const struct nlattr *attr, struct store_elem 
 		rc == 0 ? store_object(elem->set->table, name, elem->set->object_type) : NULL;
 	if (rc == 0 && elem->object == NULL)
 		rc = -ENOENT;
-	return rc == 0 ? store_ref(&elem->refs, &elem->object->item) : rc;
+	elem->e.object = rc == 0 ? elem->object->number : 0;
+	return rc;
 }
 
 /* Its statements: its own, of the kinds that the set's are, or the set's. */
@@ -126,6 +129,7 @@ parse_statements(struct wire_msg *msg, const struct nlattr *const *attrs, struct
 	if (own == NULL)
 		return -ENOMEM;
 	elem->statements = own;
+	elem->e.statements = own;
 	for (unsigned int i = 0; i < NFT_STATEMENTS; i++)
 		own->states[i] = STORE_NO_STATE;
 	if (attrs[NFTA_SET_ELEM_EXPR] != NULL || attrs[NFTA_SET_ELEM_EXPRESSIONS] != NULL)
@@ -148,7 +152,7 @@ check_attrs(const struct store_elem *elem, const struct nlattr *const *attrs)
 	uint32_t flags = elem->set->flags;
 	bool data = attrs[NFTA_SET_ELEM_DATA] != NULL, object = attrs[NFTA_SET_ELEM_OBJREF] != NULL;
 
-	if (!elem->end)
+	if (!elem->e.end)
 		return data == ((flags & NFT_SET_MAP) != 0) &&
 				       object == ((flags & NFT_SET_OBJECT) != 0)
 			       ? 0
@@ -161,6 +165,32 @@ check_attrs(const struct store_elem *elem, const struct nlattr *const *attrs)
 			       attrs[NFTA_SET_ELEM_EXPRESSIONS] != NULL
 		       ? -EINVAL
 		       : 0;
+}
+
+/* Its key; of a range of fields the last one, too, which is the same if nobody says it. */
+static int
+parse_keys(struct wire_msg *msg, const struct nlattr *const *attrs, struct store_elem *elem)
+{
+	const struct nlattr *last = attrs[NFTA_SET_ELEM_KEY_END];
+	uint32_t len = elem->set->key_len;
+	uint8_t key[NFT_DATA_MAX];
+	int rc;
+
+	if (last != NULL && (elem->set->field_count == 0 || elem->e.catchall))
+		return -EINVAL;
+	if (elem->e.catchall)
+		return 0;
+	rc = parse_value(msg, attrs[NFTA_SET_ELEM_KEY], len, key);
+	if (rc != 0)
+		return rc;
+	memcpy(elem->e.bytes, key, len);
+	if (elem->set->field_count == 0)
+		return 0;
+	elem->has_last = last != NULL;
+	if (last != NULL)
+		rc = parse_value(msg, last, len, key);
+	memcpy(elem->e.bytes + len, key, len);
+	return rc;
 }
 
 /* An element of a message; key alone for a deletion. */
@@ -179,21 +209,13 @@ parse_elem(struct wire_msg *msg, const struct nlattr *nest, struct store_elem *e
 		rc = wire_attributes(msg, nft_elem_attributes, attrs, NFTA_SET_ELEM_MAX);
 	if (rc != 0)
 		return wire_refuse(msg, nest, rc);
-	elem->end = (flags & NFT_SET_ELEM_INTERVAL_END) != 0;
-	elem->catchall = (flags & NFT_SET_ELEM_CATCHALL) != 0;
-	if (elem->end && !(elem->set->flags & NFT_SET_INTERVAL))
+	elem->e.end = (flags & NFT_SET_ELEM_INTERVAL_END) != 0;
+	elem->e.catchall = (flags & NFT_SET_ELEM_CATCHALL) != 0;
+	if (elem->e.end && !(elem->set->flags & NFT_SET_INTERVAL))
 		return wire_refuse(msg, nest, -EINVAL);
-	if (elem->catchall != (attrs[NFTA_SET_ELEM_KEY] == NULL))
+	if (elem->e.catchall != (attrs[NFTA_SET_ELEM_KEY] == NULL))
 		return wire_refuse(msg, nest, -EINVAL);
-	if (!elem->catchall)
-		rc = parse_value(msg, attrs[NFTA_SET_ELEM_KEY], elem->set->key_len, elem->key);
-	if (rc == 0 && attrs[NFTA_SET_ELEM_KEY_END] != NULL)
-		rc = elem->set->field_count == 0 || elem->catchall
-			     ? -EINVAL
-			     : parse_value(msg, attrs[NFTA_SET_ELEM_KEY_END], elem->set->key_len,
-				       elem->key_end);
-	else if (rc == 0 && elem->set->field_count != 0 && !elem->catchall)
-		memcpy(elem->key_end, elem->key, sizeof(elem->key_end));
+	rc = parse_keys(msg, attrs, elem);
 	if (rc != 0 || key_only)
 		return rc == 0 ? 0 : wire_refuse(msg, nest, rc);
 	rc = check_attrs(elem, attrs);
@@ -201,12 +223,14 @@ parse_elem(struct wire_msg *msg, const struct nlattr *nest, struct store_elem *e
 		rc = parse_data(msg, attrs[NFTA_SET_ELEM_DATA], elem);
 	if (rc == 0 && attrs[NFTA_SET_ELEM_OBJREF] != NULL)
 		rc = parse_object(msg, attrs[NFTA_SET_ELEM_OBJREF], elem);
-	if (rc == 0 && !elem->end &&
+	if (rc == 0 && !elem->e.end &&
 		(elem->set->statements.count != 0 || attrs[NFTA_SET_ELEM_EXPR] != NULL ||
 			attrs[NFTA_SET_ELEM_EXPRESSIONS] != NULL))
 		rc = parse_statements(msg, attrs, elem);
 	if (rc == 0)
 		rc = parse_life(msg, attrs, elem);
+	if (rc == 0)
+		rc = wire_keep(msg, attrs[NFTA_SET_ELEM_USERDATA], &elem->userdata);
 	return rc == 0 ? 0 : wire_refuse(msg, nest, rc);
 }
 
@@ -221,11 +245,11 @@ renew(struct wire_msg *msg, struct store_elem *old, const struct store_elem *ele
 		return 0;
 	rc = store_save(store, &old->item, &old->timeout_ns, sizeof(old->timeout_ns));
 	if (rc == 0)
-		rc = store_save(store, &old->item, &old->expires_ns, sizeof(old->expires_ns));
+		rc = store_save(store, &old->item, &old->e.expires_ns, sizeof(old->e.expires_ns));
 	if (rc != 0)
 		return rc;
 	old->timeout_ns = elem->timeout_ns;
-	old->expires_ns = elem->expires_ns;
+	old->e.expires_ns = elem->e.expires_ns;
 	return 0;
 }
 
@@ -234,75 +258,32 @@ static int
 meet(struct wire_msg *msg, const struct nlattr *nest, struct store_elem *old,
 	const struct store_elem *elem)
 {
-	if (memcmp(old->data, elem->data, sizeof(old->data)) != 0 || old->code != elem->code ||
-		old->chain != elem->chain || old->object != elem->object)
+	if (memcmp(nft_elem_data(old->set->live, &old->e), nft_elem_data(old->set->live, &elem->e),
+		    old->set->live->data_len) != 0 ||
+		old->e.verdict.code != elem->e.verdict.code || old->chain != elem->chain ||
+		old->object != elem->object)
 		return wire_refuse(msg, nest, -EEXIST);
 	return msg->nlh->nlmsg_flags & NLM_F_EXCL ? wire_refuse(msg, nest, -EEXIST)
 						  : renew(msg, old, elem);
-}
-
-/* Its attributes as they came, but for its life, which goes on. */
-static struct store_blob *
-keep_elem(struct wire_msg *msg, const struct nlattr *nest)
-{
-	struct nlmsghdr *out = mnl_nlmsg_put_header(msg->wire->scratch);
-	const struct nlattr *attr;
-
-	mnl_attr_for_each_nested (attr, nest) {
-		uint16_t type = mnl_attr_get_type(attr);
-
-		if (type != NFTA_SET_ELEM_TIMEOUT && type != NFTA_SET_ELEM_EXPIRATION &&
-			type != NFTA_SET_ELEM_EXPR && type != NFTA_SET_ELEM_EXPRESSIONS &&
-			type != NFTA_SET_ELEM_OBJREF)
-			mnl_attr_put(out, attr->nla_type, mnl_attr_get_payload_len(attr),
-				mnl_attr_get_payload(attr));
-	}
-	return store_blob(mnl_nlmsg_get_payload(out), mnl_nlmsg_get_payload_len(out));
-}
-
-/* Whether each field of a key is within an element's ranges. */
-static bool
-holds(const struct store_set *set, const struct store_elem *elem, const uint8_t *key)
-{
-	uint32_t offset = 0;
-
-	for (uint32_t i = 0; i < set->field_count; i++) {
-		uint32_t len = set->fields[i];
-
-		if (memcmp(key + offset, elem->key + offset, len) < 0 ||
-			memcmp(key + offset, elem->key_end + offset, len) > 0)
-			return false;
-		offset += (len + 3) / 4 * 4;
-	}
-	return true;
-}
-
-struct store_elem *
-wire_elem_holding(const struct store_set *set, const uint8_t *key)
-{
-	store_for_each(item, &set->elems)
-	{
-		struct store_elem *elem = (struct store_elem *)item;
-
-		if (!elem->catchall && !store_elem_over(elem, clock_ns()) && holds(set, elem, key))
-			return elem;
-	}
-	return NULL;
 }
 
 /* Ranges may not begin or end within another element's (nft_pipapo_insert). */
 static int
 check_ranges(const struct store_set *set, const struct store_elem *elem)
 {
+	const uint8_t *first = elem->e.bytes, *last = first + set->key_len;
+	struct store_elem *other;
 	uint32_t offset = 0;
 
-	if (set->field_count == 0 || elem->catchall)
+	if (set->field_count == 0 || elem->e.catchall)
 		return 0;
-	if (wire_elem_holding(set, elem->key) != NULL ||
-		wire_elem_holding(set, elem->key_end) != NULL)
+	other = store_elem_holding(set, first);
+	if (other == NULL || store_elem_over(other, clock_ns()))
+		other = store_elem_holding(set, last);
+	if (other != NULL && !store_elem_over(other, clock_ns()))
 		return -EEXIST;
 	for (uint32_t i = 0; i < set->field_count; i++) {
-		if (memcmp(elem->key + offset, elem->key_end + offset, set->fields[i]) > 0)
+		if (memcmp(first + offset, last + offset, set->fields[i]) > 0)
 			return -EINVAL;
 		offset += (set->fields[i] + 3U) / 4 * 4;
 	}
@@ -313,21 +294,20 @@ static int
 add_elem(struct wire_msg *msg, struct store_set *set, const struct nlattr *nest)
 {
 	struct store *store = msg->wire->store;
-	struct store_elem *elem = store_item_new(STORE_ELEM), *old;
+	struct store_elem *elem = store_elem_new(set), *old;
 	uint64_t limit;
 	int rc;
 
 	if (elem == NULL)
 		return -ENOMEM;
-	elem->set = set;
 	rc = parse_elem(msg, nest, elem, false);
 	old = rc == 0 ? store_elem(set, elem) : NULL;
 	if (old != NULL && store_elem_over(old, clock_ns())) {
 		rc = store_remove(store, &old->item);
 		old = NULL;
 	}
-	if (rc == 0 && old == NULL && set->dynamic != NULL && !elem->catchall &&
-		nft_dynamic_find(set->dynamic, elem->key, clock_ns()) != NULL) {
+	if (rc == 0 && old == NULL && set->dynamic != NULL && !elem->e.catchall &&
+		nft_dynamic_find(set->dynamic, elem->e.bytes, clock_ns()) != NULL) {
 		store_item_free(store, &elem->item);
 		return msg->nlh->nlmsg_flags & NLM_F_EXCL ? wire_refuse(msg, nest, -EEXIST) : 0;
 	}
@@ -344,10 +324,6 @@ add_elem(struct wire_msg *msg, struct store_set *set, const struct nlattr *nest)
 									 : set->size;
 	if (rc == 0 && set->size != 0 && set->elems.count >= limit)
 		rc = wire_refuse(msg, nest, -ENFILE);
-	if (rc == 0) {
-		elem->attrs = keep_elem(msg, nest);
-		rc = elem->attrs != NULL ? 0 : -ENOMEM;
-	}
 	if (rc == 0)
 		rc = store_add(store, &set->elems, &elem->item, NULL);
 	if (rc != 0)
@@ -416,21 +392,13 @@ static int
 store_shadow(
 	struct store *store, struct store_set *set, const uint8_t *key, struct store_elem **out)
 {
-	struct store_elem *elem = store_item_new(STORE_ELEM);
-	uint8_t value[NFT_DATA_MAX + 64] __attribute__((aligned(8)));
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(value);
-	struct nlattr *nest;
+	struct store_elem *elem = store_elem_new(set);
 	int rc;
 
 	if (elem == NULL)
 		return -ENOMEM;
-	elem->set = set;
-	memcpy(elem->key, key, set->key_len);
-	nest = mnl_attr_nest_start(nlh, NFTA_SET_ELEM_KEY);
-	mnl_attr_put(nlh, NFTA_DATA_VALUE, set->key_len, key);
-	mnl_attr_nest_end(nlh, nest);
-	elem->attrs = store_blob(mnl_nlmsg_get_payload(nlh), mnl_nlmsg_get_payload_len(nlh));
-	rc = elem->attrs != NULL ? store_add(store, &set->elems, &elem->item, NULL) : -ENOMEM;
+	memcpy(elem->e.bytes, key, set->key_len);
+	rc = store_add(store, &set->elems, &elem->item, NULL);
 	if (rc != 0)
 		store_item_free(store, &elem->item);
 	*out = rc == 0 ? elem : NULL;
@@ -454,6 +422,29 @@ flush_dynamic(struct store *store, struct store_set *set)
 	return rc;
 }
 
+static int
+delete_elem(struct wire_msg *msg, struct store_set *set, const struct nlattr *nest)
+{
+	struct store *store = msg->wire->store;
+	struct store_elem *key = store_elem_new(set), *elem = NULL;
+	int rc = key != NULL ? parse_elem(msg, nest, key, true) : -ENOMEM;
+
+	/* Of ranges the one goes that holds the first key (nft_pipapo_deactivate). */
+	if (rc == 0)
+		elem = set->field_count && !key->e.catchall ? store_elem_holding(set, key->e.bytes)
+							    : store_elem(set, key);
+	if (elem != NULL && store_elem_over(elem, clock_ns()))
+		elem = NULL;
+	if (rc == 0 && elem == NULL && set->dynamic != NULL && !key->e.catchall &&
+		nft_dynamic_find(set->dynamic, key->e.bytes, clock_ns()) != NULL)
+		rc = store_shadow(store, set, key->e.bytes, &elem);
+	if (rc == 0 && elem == NULL)
+		rc = wire_refuse(msg, nest, -ENOENT);
+	if (key != NULL)
+		store_item_free(store, &key->item);
+	return rc == 0 ? store_remove(store, &elem->item) : rc;
+}
+
 int
 wire_del_elem(struct wire_msg *msg)
 {
@@ -474,22 +465,7 @@ wire_del_elem(struct wire_msg *msg)
 	if (list == NULL)
 		return flush_dynamic(store, set);
 	mnl_attr_for_each_nested (nest, list) {
-		struct store_elem key = {.set = set}, *elem;
-
-		rc = parse_elem(msg, nest, &key, true);
-		/* Of ranges the one goes that holds the first key (nft_pipapo_deactivate). */
-		elem = rc != 0				   ? NULL
-		       : set->field_count && !key.catchall ? wire_elem_holding(set, key.key)
-							   : store_elem(set, &key);
-		if (elem != NULL && store_elem_over(elem, clock_ns()))
-			elem = NULL;
-		if (rc == 0 && elem == NULL && set->dynamic != NULL && !key.catchall &&
-			nft_dynamic_find(set->dynamic, key.key, clock_ns()) != NULL)
-			rc = store_shadow(store, set, key.key, &elem);
-		if (rc == 0 && elem == NULL)
-			rc = wire_refuse(msg, nest, -ENOENT);
-		if (rc == 0)
-			rc = store_remove(store, &elem->item);
+		rc = delete_elem(msg, set, nest);
 		if (rc != 0)
 			return rc;
 	}

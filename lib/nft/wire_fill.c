@@ -197,6 +197,56 @@ put_elem_statements(
 }
 
 static void
+put_value(struct nlmsghdr *nlh, uint16_t type, const uint8_t *value, uint32_t len)
+{
+	struct nlattr *nest = mnl_attr_nest_start(nlh, type);
+
+	mnl_attr_put(nlh, NFTA_DATA_VALUE, len, value);
+	mnl_attr_nest_end(nlh, nest);
+}
+
+static void
+put_verdict(struct nlmsghdr *nlh, const struct store_elem *elem)
+{
+	struct nlattr *nest = mnl_attr_nest_start(nlh, NFTA_SET_ELEM_DATA);
+	struct nlattr *verdict = mnl_attr_nest_start(nlh, NFTA_DATA_VERDICT);
+
+	mnl_attr_put_u32(nlh, NFTA_VERDICT_CODE, htonl((uint32_t)elem->e.verdict.code));
+	if (elem->chain != NULL)
+		mnl_attr_put_strz(nlh, NFTA_VERDICT_CHAIN, elem->chain->name);
+	mnl_attr_nest_end(nlh, verdict);
+	mnl_attr_nest_end(nlh, nest);
+}
+
+/* nf_tables_fill_setelem */
+static void
+put_elem(struct nft_wire *wire, struct nlmsghdr *nlh, const struct store_elem *elem)
+{
+	const struct store_set *set = elem->set;
+	uint32_t flags = (elem->e.end ? NFT_SET_ELEM_INTERVAL_END : 0U) |
+			 (elem->e.catchall ? NFT_SET_ELEM_CATCHALL : 0U);
+
+	if (!elem->e.catchall)
+		put_value(nlh, NFTA_SET_ELEM_KEY, elem->e.bytes, set->key_len);
+	if (elem->has_last)
+		put_value(nlh, NFTA_SET_ELEM_KEY_END, nft_elem_last(set->live, &elem->e),
+			set->key_len);
+	if (!elem->e.end && set->verdicts)
+		put_verdict(nlh, elem);
+	else if (!elem->e.end && (set->flags & NFT_SET_MAP))
+		put_value(
+			nlh, NFTA_SET_ELEM_DATA, nft_elem_data(set->live, &elem->e), set->data_len);
+	if (elem->statements != NULL)
+		put_elem_statements(wire, nlh, elem->statements);
+	if (elem->object != NULL)
+		mnl_attr_put_strz(nlh, NFTA_SET_ELEM_OBJREF, elem->object->name);
+	if (flags != 0)
+		mnl_attr_put_u32(nlh, NFTA_SET_ELEM_FLAGS, htonl(flags));
+	put_life(nlh, set, elem->timeout_ns, elem->e.expires_ns);
+	put_userdata(nlh, NFTA_SET_ELEM_USERDATA, elem->userdata);
+}
+
+static void
 fill_elem(struct nft_wire *wire, struct nlmsghdr *nlh, const struct store_elem *elem)
 {
 	struct nlattr *list, *nest;
@@ -205,12 +255,7 @@ fill_elem(struct nft_wire *wire, struct nlmsghdr *nlh, const struct store_elem *
 	mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_SET, elem->set->name);
 	list = mnl_attr_nest_start(nlh, NFTA_SET_ELEM_LIST_ELEMENTS);
 	nest = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);
-	wire_put_raw(nlh, elem->attrs);
-	if (elem->statements != NULL)
-		put_elem_statements(wire, nlh, elem->statements);
-	if (elem->object != NULL)
-		mnl_attr_put_strz(nlh, NFTA_SET_ELEM_OBJREF, elem->object->name);
-	put_life(nlh, elem->set, elem->timeout_ns, elem->expires_ns);
+	put_elem(wire, nlh, elem);
 	mnl_attr_nest_end(nlh, nest);
 	mnl_attr_nest_end(nlh, list);
 }

@@ -48,7 +48,7 @@ static int
 create_flowtable(struct wire_msg *msg, struct store_table *table, const char *name)
 {
 	struct store *store = msg->wire->store;
-	struct store_flowtable *ft = store_item_new(STORE_FLOWTABLE);
+	struct store_flowtable *ft = store_item_new(store, STORE_FLOWTABLE);
 	int rc;
 
 	if (ft == NULL)

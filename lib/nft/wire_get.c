@@ -68,8 +68,8 @@ dump_elems(struct wire_msg *msg, struct store_set *set)
 		struct store_elem *elem = (struct store_elem *)item;
 
 		if (store_elem_over(elem, now) ||
-			(set->dynamic != NULL && !elem->catchall &&
-				nft_dynamic_find(set->dynamic, elem->key, now) != NULL))
+			(set->dynamic != NULL && !elem->e.catchall &&
+				nft_dynamic_find(set->dynamic, elem->e.bytes, now) != NULL))
 			continue;
 		dump_item(msg, item);
 	}
@@ -169,34 +169,27 @@ reply_item(struct wire_msg *msg, const struct store_item *item)
 static struct store_elem *
 edge(const struct store_set *set, const struct store_elem *key)
 {
-	struct store_elem *best = NULL;
+	const struct nft_sorted *sorted = &set->live->sorted;
+	struct nft_elem *e;
 
+	if (key->e.catchall)
+		return store_elem(set, key);
 	if (set->field_count != 0)
-		return wire_elem_holding(set, key->key);
+		return store_elem_holding(set, key->e.bytes);
 	if (!(set->flags & NFT_SET_INTERVAL))
 		return store_elem(set, key);
-	store_for_each(item, &set->elems)
-	{
-		struct store_elem *elem = (struct store_elem *)item;
-		int order = memcmp(elem->key, key->key, set->key_len);
-
-		if (elem->catchall)
-			continue;
-		if (!key->end) {
-			/* The greatest at or below; if that is an end, nothing holds the key. */
-			if (order > 0 ||
-				(best != NULL && memcmp(elem->key, best->key, set->key_len) < 0))
-				continue;
-			if (best != NULL && memcmp(elem->key, best->key, set->key_len) == 0 &&
-				elem->end)
-				continue;
-			best = elem;
-		} else if (elem->end && order >= 0 &&
-			   (best == NULL || memcmp(elem->key, best->key, set->key_len) < 0)) {
-			best = elem;
-		}
-	}
-	return best != NULL && !key->end && best->end ? NULL : best;
+	e = nft_sorted_floor(sorted, key->e.bytes);
+	/* The greatest at or below; if that is an end, nothing holds the key. */
+	if (!key->e.end)
+		return e != NULL && !e->end ? store_elem_of(e) : NULL;
+	/* The first end at or above. */
+	while (e != NULL && memcmp(e->bytes, key->e.bytes, set->key_len) == 0 && !e->end)
+		e = nft_sorted_before(sorted, e);
+	if (e == NULL || !e->end || memcmp(e->bytes, key->e.bytes, set->key_len) != 0)
+		e = nft_sorted_next(sorted, e);
+	while (e != NULL && (!e->end || memcmp(e->bytes, key->e.bytes, set->key_len) < 0))
+		e = nft_sorted_next(sorted, e);
+	return store_elem_of(e);
 }
 
 /* An element that a packet added. False: there is none. */
@@ -204,8 +197,8 @@ static bool
 reply_dynamic(struct wire_msg *msg, struct store_set *set, const struct store_elem *key)
 {
 	struct nft_dynamic_elem *added =
-		set->dynamic != NULL && !key->catchall
-			? nft_dynamic_find(set->dynamic, key->key, clock_ns())
+		set->dynamic != NULL && !key->e.catchall
+			? nft_dynamic_find(set->dynamic, key->e.bytes, clock_ns())
 			: NULL;
 	struct nlmsghdr *nlh;
 
@@ -215,6 +208,25 @@ reply_dynamic(struct wire_msg *msg, struct store_set *set, const struct store_el
 	wire_fill_dynamic(nlh, set, added);
 	wire_send(msg->client, nlh, false);
 	return true;
+}
+
+static int
+get_elem(struct wire_msg *msg, struct store_set *set, const struct nlattr *nest)
+{
+	struct store_elem *key = store_elem_new(set), *elem = NULL;
+	int rc = key != NULL ? wire_elem_key(msg, nest, key) : -ENOMEM;
+
+	if (rc == 0)
+		elem = edge(set, key);
+	if (elem != NULL && store_elem_over(elem, clock_ns()))
+		elem = NULL;
+	if (elem != NULL)
+		reply_item(msg, &elem->item);
+	else if (rc == 0 && !reply_dynamic(msg, set, key))
+		rc = wire_refuse(msg, nest, -ENOENT);
+	if (key != NULL)
+		store_item_free(msg->wire->store, &key->item);
+	return rc;
 }
 
 static int
@@ -231,19 +243,9 @@ get_elems(struct wire_msg *msg, const struct store_table *table)
 	if (list == NULL)
 		return -EINVAL;
 	mnl_attr_for_each_nested (nest, list) {
-		struct store_elem key = {.set = set}, *elem;
-
-		rc = wire_elem_key(msg, nest, &key);
-		elem = rc == 0 ? edge(set, &key) : NULL;
-		if (elem != NULL && store_elem_over(elem, clock_ns()))
-			elem = NULL;
-		if (rc == 0 && elem == NULL && reply_dynamic(msg, set, &key))
-			continue;
-		if (rc == 0 && elem == NULL)
-			rc = wire_refuse(msg, nest, -ENOENT);
+		rc = get_elem(msg, set, nest);
 		if (rc != 0)
 			return rc;
-		reply_item(msg, &elem->item);
 	}
 	return 0;
 }

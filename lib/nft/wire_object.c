@@ -69,7 +69,7 @@ static int
 create_object(struct wire_msg *msg, struct store_table *table, const char *name, uint32_t type)
 {
 	struct store *store = msg->wire->store;
-	struct store_object *object = store_item_new(STORE_OBJECT);
+	struct store_object *object = store_item_new(store, STORE_OBJECT);
 	uint64_t words[2];
 	int rc;
 

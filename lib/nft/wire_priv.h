@@ -157,7 +157,4 @@ void wire_fill_dynamic(
 /* wire_set.c: a set that packets add to has a size (nft_dynset_init). */
 int wire_size_set(struct wire_msg *msg, struct store_set *set);
 
-/* wire_elem.c: the element whose ranges hold a key, or NULL. */
-struct store_elem *wire_elem_holding(const struct store_set *set, const uint8_t *key);
-
 #endif

@@ -492,7 +492,7 @@ wire_new_rule(struct wire_msg *msg)
 		rc = find_place(msg, chain, &at);
 	if (rc != 0)
 		return rc;
-	rule = store_item_new(STORE_RULE);
+	rule = store_item_new(store, STORE_RULE);
 	if (rule == NULL)
 		return -ENOMEM;
 	rule->chain = chain;

@@ -300,7 +300,7 @@ static int
 create_set(struct wire_msg *msg, struct store_table *table, char name[STORE_NAME])
 {
 	struct store *store = msg->wire->store;
-	struct store_set *set = store_item_new(STORE_SET);
+	struct store_set *set = store_item_new(store, STORE_SET);
 	int rc;
 
 	if (set == NULL)
@@ -315,6 +315,8 @@ create_set(struct wire_msg *msg, struct store_table *table, char name[STORE_NAME
 		rc = wire_u32(msg, msg->attrs[NFTA_SET_ID], &set->batch_id);
 	if (rc == 0)
 		rc = choose_name(msg, table, name);
+	if (rc == 0)
+		rc = store_set_furnish(set);
 	memcpy(set->name, name, sizeof(set->name));
 	if (rc == 0)
 		rc = keep_attrs(msg, set);

@@ -52,7 +52,7 @@ wire_new_table(struct wire_msg *msg)
 		table->flags = rc == 0 ? flags : table->flags;
 		return rc;
 	}
-	table = store_item_new(STORE_TABLE);
+	table = store_item_new(store, STORE_TABLE);
 	if (table == NULL)
 		return -ENOMEM;
 	memcpy(table->name, name, sizeof(name));

@@ -32,7 +32,7 @@
 
 /* --- a store, its wire, and what it is loaded into */
 
-static struct nft_ruleset *prepared;
+static struct nft_ruleset *prepared, *current;
 
 static const char *
 port_name(uint16_t port)
@@ -65,7 +65,7 @@ prepare(void *ctx, struct store *store, struct nft_blame *blame)
 	(void)ctx;
 	nft_ruleset_free(prepared);
 	prepared = NULL;
-	rc = nft_load(store, &env, &prepared, blame);
+	rc = nft_load(store, &env, current, &prepared, blame);
 	return rc != 0 ? rc : nft_compile(prepared->program);
 }
 
@@ -73,6 +73,9 @@ static void
 commit(void *ctx, void (*done)(void *arg), void *arg)
 {
 	(void)ctx;
+	nft_ruleset_free(current);
+	current = prepared;
+	prepared = NULL;
 	done(arg);
 }
 
@@ -111,8 +114,9 @@ rig_new(struct rig *rig)
 static void
 rig_free(struct rig *rig)
 {
+	nft_ruleset_free(current);
 	nft_ruleset_free(prepared);
-	prepared = NULL;
+	current = prepared = NULL;
 	nft_wire_free(rig->wire);
 	store_free(rig->store);
 	nft_states_free(rig->states);
@@ -303,6 +307,15 @@ hold(struct held *held, const struct store_refs *refs)
 }
 
 static void
+hold_elem(struct held *held, const struct store_elem *elem)
+{
+	if (elem->chain != NULL && held->count < 1 << 16)
+		held->items[held->count++] = &elem->chain->item;
+	if (elem->object != NULL && held->count < 1 << 16)
+		held->items[held->count++] = &elem->object->item;
+}
+
+static void
 check_use(const struct held *held, const struct store_item *item)
 {
 	uint32_t use = 0;
@@ -345,7 +358,7 @@ check(const struct store *store)
 			store_for_each(r, &((struct store_chain *)c)->rules)
 				hold(&held, &((struct store_rule *)r)->refs);
 		store_for_each(s, &table->sets) store_for_each(e, &((struct store_set *)s)->elems)
-			hold(&held, &((struct store_elem *)e)->refs);
+			hold_elem(&held, (struct store_elem *)e);
 	}
 	store_for_each(t, &store->tables)
 	{

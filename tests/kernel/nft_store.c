@@ -12,26 +12,58 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "compile.h"
 #include "load.h"
 #include "nft_server.h"
 #include "store.h"
 
-static struct nft_ruleset *prepared;
-static const struct nft_env env;
+static struct nft_ruleset *prepared, *current;
+/* No port is there. */
+static const char *
+port_name(uint16_t port)
+{
+	static const char none[16];
+
+	(void)port;
+	return none;
+}
+
+static uint32_t
+port_index(uint16_t port)
+{
+	return port + 2U;
+}
+
+static uint16_t
+port_by_name(const char *name)
+{
+	(void)name;
+	return PORT_NONE;
+}
+
+static const struct nft_env env = {
+	.port_name = port_name, .port_index = port_index, .port_by_name = port_by_name};
 
 static int
 prepare(void *ctx, struct store *store, struct nft_blame *blame)
 {
+	int rc;
+
 	(void)ctx;
+
 	nft_ruleset_free(prepared);
 	prepared = NULL;
-	return nft_load(store, &env, &prepared, blame);
+	rc = nft_load(store, &env, current, &prepared, blame);
+	return rc != 0 ? rc : nft_compile(prepared->program);
 }
 
 static void
 commit(void *ctx, void (*done)(void *arg), void *arg)
 {
 	(void)ctx;
+	nft_ruleset_free(current);
+	current = prepared;
+	prepared = NULL;
 	done(arg);
 }
 
@@ -91,6 +123,7 @@ main(int argc, char **argv)
 	loop_destroy(loop);
 	nft_wire_free(wire);
 	store_free(store);
+	nft_ruleset_free(current);
 	nft_ruleset_free(prepared);
 	nft_states_free(states);
 	return 0;

@@ -67,10 +67,10 @@ static void
 evaluate(const struct expr *expr, struct nft_eval *eval)
 {
 	const struct lookup *l = (const struct lookup *)expr;
-	const struct nft_set_code *set = eval->program->sets[l->set];
+	const struct nft_set *set = eval->program->sets[l->set];
 	const void *key = nft_reg(eval, l->from);
 	uint64_t now = eval->pkt->now_ns;
-	const struct nft_elem_code *elem = nft_set_find(set, key, now);
+	const struct nft_elem *elem = nft_set_find(set, key, eval->program->generation, now);
 	struct nft_dynamic_elem *added = NULL;
 
 	nft_test(eval, l->from, set->key_len);
@@ -88,7 +88,8 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 	} else if (l->map && !l->verdict) {
 		memset(nft_reg(eval, l->to), 0, (l->data_len + 3U) / 4 * 4);
 		memcpy(nft_reg(eval, l->to),
-			elem != NULL ? elem->data : nft_dynamic_data(set->dynamic, added),
+			elem != NULL ? nft_elem_data(set, elem)
+				     : nft_dynamic_data(set->dynamic, added),
 			l->data_len);
 		nft_mark(eval, l->to, l->data_len, 0);
 	}

@@ -79,8 +79,8 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 	const struct objref *ref = (const struct objref *)expr;
 	const struct nft_program *program = eval->program;
 	const struct nft_object_code *object;
-	const struct nft_elem_code *elem;
-	const struct nft_set_code *set;
+	const struct nft_elem *elem;
+	const struct nft_set *set;
 	uint32_t number = ref->object;
 
 	if (ref->map) {
@@ -88,7 +88,8 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 		nft_test(eval, ref->key, set->key_len);
 		if (set->changes)
 			nft_bind_to_packet(eval, NFT_INPUT_SET);
-		elem = nft_set_find(set, nft_reg(eval, ref->key), eval->pkt->now_ns);
+		elem = nft_set_find(
+			set, nft_reg(eval, ref->key), program->generation, eval->pkt->now_ns);
 		if (elem == NULL) {
 			nft_break(eval);
 			return;

@@ -171,9 +171,8 @@ test_depth(void)
 static void
 test_objects(void)
 {
-	struct nft_set_decl decl = {
-		.name = "__map0", .id = 3, .flags = NFT_SET_MAP, .key_len = 4, .verdicts = true};
-	struct nft_elem_code elem;
+	struct nft_set_decl decl = {.flags = NFT_SET_MAP, .key_len = 4, .verdicts = true};
+	struct nft_elem_decl elem;
 	struct nft_builder *b = builder_new(fresh(), &env, 1);
 	struct nft_program *program;
 	struct nftnl_expr *e;
@@ -183,11 +182,10 @@ test_objects(void)
 
 	CU_ASSERT_EQUAL(nft_states_take(states, NFT_STATE_COUNTER, &hits), 0);
 
-	CU_ASSERT_EQUAL(builder_set(b, &decl), 0);
-	CU_ASSERT_EQUAL(builder_set(b, &decl), -EEXIST);
-	decl.name = "wide";
+	CU_ASSERT_EQUAL(builder_set(b, "__map0", 3, &decl), 0);
+	CU_ASSERT_EQUAL(builder_set(b, "__map0", 3, &decl), -EEXIST);
 	decl.key_len = NFT_DATA_MAX + 1;
-	CU_ASSERT_EQUAL(builder_set(b, &decl), -EINVAL);
+	CU_ASSERT_EQUAL(builder_set(b, "wide", 0, &decl), -EINVAL);
 	CU_ASSERT_EQUAL(builder_object(b, "hits", NFT_OBJECT_COUNTER, &counter, hits), 0);
 	CU_ASSERT_EQUAL(builder_object(b, "hits", NFT_OBJECT_COUNTER, &counter, hits), -EEXIST);
 	base = builder_chain(b, "base", NF_ACCEPT);
@@ -197,7 +195,7 @@ test_objects(void)
 		memcpy(elem.key, &key, 4);
 		elem.verdict = (struct nft_verdict){key == 100 ? NFT_JUMP : NF_ACCEPT,
 			key == 100 ? (uint32_t)other : NFT_CHAIN_NONE};
-		CU_ASSERT_EQUAL(builder_elem(b, 0, &elem, NULL, false), 0);
+		CU_ASSERT_EQUAL(builder_elem(b, 0, &elem), 0);
 	}
 	CU_ASSERT_EQUAL(builder_rule(b, (uint32_t)base, 1, &everywhere, NULL, 0), 0);
 	e = nftnl_expr_alloc("meta");

@@ -22,7 +22,8 @@ static struct {
 	struct nft_program program;
 	struct nft_chain_code chains[2];
 	struct nft_rule_code rule;
-	struct nft_set_code *sets[1];
+	struct nft_set *sets[1];
+	struct nft_elem *elems[3];
 	_Alignas(16) uint8_t code[RULE_MAX];
 	size_t used;
 	struct expr_ctx ctx;
@@ -198,6 +199,36 @@ static struct nft_object_code objects[2] = {
 /* The ports of flowtables 0 and 1. */
 static uint64_t covered[2] = {0, 1};
 
+static void
+free_set(void)
+{
+	nft_set_free(t.sets[0]);
+	for (unsigned int i = 0; i < 3; i++)
+		free(t.elems[i]);
+}
+
+static void
+make_set(const struct nft_set_decl *decl)
+{
+	free_set();
+	memset(t.elems, 0, sizeof(t.elems));
+	t.sets[0] = nft_set_new(decl);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(t.sets[0]);
+}
+
+static struct nft_elem *
+put_elem(unsigned int i, const uint8_t *key, bool end)
+{
+	struct nft_elem *elem = calloc(1, sizeof(*elem) + nft_elem_bytes(t.sets[0]));
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(elem);
+	memcpy(elem->bytes, key, t.sets[0]->key_len);
+	elem->end = end;
+	elem->to = NFT_GENERATION_NEVER;
+	CU_ASSERT_EQUAL(nft_set_link(t.sets[0], elem), 0);
+	return t.elems[i] = elem;
+}
+
 /* UDP 10.0.1.10:1000 -> 10.0.2.10:53, 8 bytes of data, from lan to wan in forward. */
 static void
 reset(void)
@@ -208,13 +239,13 @@ reset(void)
 
 	if (t.program.chain_count != 0) {
 		nft_states_free(t.program.states);
-		nft_set_free(t.sets[0]);
+		free_set();
 	}
 	memset(&t, 0, sizeof(t));
 	t.chains[0] =
 		(struct nft_chain_code){.rules = &t.rule, .rule_count = 1, .policy = NF_ACCEPT};
 	t.chains[1] = (struct nft_chain_code){.policy = NF_ACCEPT};
-	t.sets[0] = calloc(1, sizeof(struct nft_set_code));
+	t.sets[0] = nft_set_new(&(struct nft_set_decl){.key_len = 4});
 	t.program = (struct nft_program){.chains = t.chains,
 		.chain_count = 2,
 		.sets = t.sets,
@@ -422,23 +453,18 @@ test_meta_ct(void)
 static void
 test_lookup(void)
 {
+	static const uint8_t udp = 17;
 	static const uint8_t starts[][4] = {{0, 0, 0, 0}, {10, 0, 1, 0}, {10, 0, 2, 0}};
-	struct nft_set_code *set;
 	struct nftnl_expr *e;
 
 	for (unsigned int invert = 0; invert < 2; invert++) {
 		reset();
-		set = t.sets[0];
-		*set = (struct nft_set_code){.key_len = 4,
-			.interval = true,
-			.count = 3,
-			.elems = calloc(3, sizeof(struct nft_elem_code))};
 		/* 10.0.1.0/24: a start, and the end behind it; before it, an end at zero. */
-		for (unsigned int i = 0; i < 3; i++) {
-			memcpy(set->elems[i].key, starts[2 - i], 4);
-			set->elems[i].end = i != 1;
-		}
-		nft_set_sort(set);
+		make_set(&(struct nft_set_decl){.flags = NFT_SET_INTERVAL, .key_len = 4});
+		for (unsigned int i = 0; i < 3; i++)
+			put_elem(i, starts[2 - i], i != 1)->verdict.code = 0;
+		CU_ASSERT_EQUAL(nft_set_prepare(t.sets[0]), 0);
+		nft_set_publish(t.sets[0], 0);
 		add(payload(NFT_PAYLOAD_NETWORK_HEADER, 12, 4));
 		e = nftnl_expr_alloc("lookup");
 		nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SREG, NFT_REG_1);
@@ -451,13 +477,8 @@ test_lookup(void)
 		CU_ASSERT_EQUAL(run(), invert ? VERDICT_DROP : VERDICT_ACCEPT);
 	}
 	reset();
-	set = t.sets[0];
-	*set = (struct nft_set_code){.key_len = 1,
-		.verdicts = true,
-		.count = 1,
-		.elems = calloc(1, sizeof(struct nft_elem_code))};
-	set->elems[0].key[0] = 17;
-	set->elems[0].verdict = (struct nft_verdict){NF_DROP, NFT_CHAIN_NONE};
+	make_set(&(struct nft_set_decl){.key_len = 1, .verdicts = true});
+	put_elem(0, &udp, false)->verdict = (struct nft_verdict){NF_DROP, NFT_CHAIN_NONE};
 	add(key("meta", NFTNL_EXPR_META_KEY, NFT_META_L4PROTO, NFTNL_EXPR_META_DREG));
 	e = nftnl_expr_alloc("lookup");
 	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SREG, NFT_REG_1);
@@ -596,7 +617,7 @@ test_refused(void)
 	CU_ASSERT_EQUAL(mnl_attr_get_type(t.ctx.bad), NFTA_LOOKUP_SET);
 	CU_ASSERT_PTR_NULL(expr_find("inner"));
 	reset();
-	nft_set_free(t.sets[0]);
+	free_set();
 	t.sets[0] = NULL;
 }
 
