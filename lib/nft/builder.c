@@ -30,6 +30,8 @@ struct nft_builder {
 	struct expr_ctx ctx;
 	uint8_t *code; /* of that rule */
 	size_t used;
+	bool tracks;
+	struct nft_code *last;	 /* of the rule that was whole last */
 	const uint32_t *numbers; /* states that the rule has already */
 	uint32_t number_count;
 };
@@ -290,15 +292,19 @@ builder_elem(struct nft_builder *b, uint32_t number, const struct nft_elem_decl 
 }
 
 int
-builder_reserve(struct nft_builder *b, uint32_t chains, uint32_t sets, uint32_t objects)
+builder_reserve(struct nft_builder *b, uint32_t chains, uint32_t sets, uint32_t objects,
+	uint32_t flowtables)
 {
 	struct nft_program *program = b->program;
 
 	program->chains = calloc(chains + 1, sizeof(*program->chains));
 	program->sets = calloc(sets + 1, sizeof(struct nft_set *));
 	program->objects = calloc(objects + 1, sizeof(*program->objects));
-	if (program->chains == NULL || program->sets == NULL || program->objects == NULL)
+	program->flowtables = calloc(flowtables + 1, sizeof(*program->flowtables));
+	if (program->chains == NULL || program->sets == NULL || program->objects == NULL ||
+		program->flowtables == NULL)
 		return -ENOMEM;
+	program->flowtable_count = flowtables;
 	program->chain_count = chains;
 	program->set_count = sets;
 	program->object_count = objects;
@@ -320,6 +326,12 @@ builder_put_chain(struct nft_builder *b, uint32_t number, const char *name, int3
 	chain->policy = policy;
 	chain->name = strdup(name);
 	return chain->name != NULL ? 0 : -ENOMEM;
+}
+
+void
+builder_put_flowtable(struct nft_builder *b, uint32_t number, uint64_t ports)
+{
+	b->program->flowtables[number] = ports;
 }
 
 void
@@ -387,24 +399,58 @@ builder_find_chain(const struct nft_builder *b, const char *name)
 	return find(&b->chains, name);
 }
 
-/* The rule begun last gets memory of its own. */
-static int
-end_rule(struct nft_builder *b)
+struct nft_code *
+builder_code(struct nft_builder *b)
 {
 	struct nft_rule_code *rule;
-	uint8_t *code;
+	struct nft_code *code;
 
 	if (b->chain == NULL)
-		return 0;
-	/* One byte at least: an empty rule is freed as any other. */
-	code = malloc(b->used != 0 ? b->used : 1);
+		return b->last;
+	code = malloc(sizeof(*code) + b->used);
 	if (code == NULL)
-		return -ENOMEM;
-	memcpy(code, b->code, b->used);
+		return NULL;
+	*code = (struct nft_code){.holders = 1,
+		.hooks = b->ctx.hooks,
+		.kinds = b->ctx.chain_type,
+		.tracks = b->tracks};
+	code->size = (uint32_t)b->used;
+	memcpy(code->bytes, b->code, b->used);
 	rule = &b->chain->rules[b->chain->rule_count++];
-	rule->begin = code;
-	rule->end = code + b->used;
+	rule->code = code;
+	rule->begin = code->bytes;
+	rule->end = code->bytes + b->used;
 	b->chain = NULL;
+	b->last = code;
+	return code;
+}
+
+/* The rule begun last is whole; the next one of a chain has a place. */
+static struct nft_rule_code *
+next_rule(struct nft_builder *b, uint32_t chain)
+{
+	struct nft_chain_code *code = &b->program->chains[chain];
+	struct nft_rule_code *rules;
+
+	if (b->chain != NULL && builder_code(b) == NULL)
+		return NULL;
+	rules = grow(code->rules, code->rule_count, sizeof(*rules));
+	if (rules == NULL)
+		return NULL;
+	code->rules = rules;
+	return &rules[code->rule_count];
+}
+
+int
+builder_same_rule(struct nft_builder *b, uint32_t chain, uint64_t handle, struct nft_code *code)
+{
+	struct nft_rule_code *rule = next_rule(b, chain);
+
+	if (rule == NULL)
+		return -ENOMEM;
+	*rule = (struct nft_rule_code){handle, code, code->bytes, code->bytes + code->size};
+	code->holders++;
+	b->program->chains[chain].rule_count++;
 	return 0;
 }
 
@@ -412,22 +458,16 @@ int
 builder_rule(struct nft_builder *b, uint32_t chain, uint64_t handle, const struct nft_place *place,
 	const uint32_t *numbers, uint32_t count)
 {
-	struct nft_chain_code *code;
-	struct nft_rule_code *rules;
-	int rc = end_rule(b);
+	struct nft_rule_code *rule = next_rule(b, chain);
 
-	if (rc != 0)
-		return rc;
 	if (b->code == NULL)
 		b->code = aligned_alloc(16, RULE_MAX);
-	code = &b->program->chains[chain];
-	rules = b->code != NULL ? grow(code->rules, code->rule_count, sizeof(*rules)) : NULL;
-	if (rules == NULL)
+	if (rule == NULL || b->code == NULL)
 		return -ENOMEM;
-	code->rules = rules;
-	rules[code->rule_count].handle = handle;
-	b->chain = code;
+	rule->handle = handle;
+	b->chain = &b->program->chains[chain];
 	b->used = 0;
+	b->tracks = false;
 	b->numbers = numbers;
 	b->number_count = count;
 	b->ctx.family = place->family;
@@ -453,6 +493,7 @@ builder_expr(struct nft_builder *b, const char *name, const struct nlattr *data,
 	*bad = b->ctx.bad;
 	if (rc == 0)
 		b->used += ops->size;
+	b->tracks |= ops->tracks;
 	return rc;
 }
 
@@ -461,7 +502,7 @@ builder_finish(struct nft_builder *b)
 {
 	struct nft_program *program = b->program;
 
-	if (end_rule(b) != 0) {
+	if (b->chain != NULL && builder_code(b) == NULL) {
 		builder_free(b);
 		return NULL;
 	}

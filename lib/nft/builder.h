@@ -60,7 +60,8 @@ int builder_elem(struct nft_builder *b, uint32_t set, const struct nft_elem_decl
  * builder_ask() alone.
  * @return 0, -ENOMEM
  */
-int builder_reserve(struct nft_builder *b, uint32_t chains, uint32_t sets, uint32_t objects);
+int builder_reserve(struct nft_builder *b, uint32_t chains, uint32_t sets, uint32_t objects,
+	uint32_t flowtables);
 /** @param set not owned */
 void builder_put_set(struct nft_builder *b, uint32_t number, struct nft_set *set);
 /** @param name copied, for listings. @return 0, -ENOMEM */
@@ -112,6 +113,23 @@ int builder_rule(struct nft_builder *b, uint32_t chain, uint64_t handle,
  */
 int builder_expr(struct nft_builder *b, const char *name, const struct nlattr *data,
 	const struct nlattr **bad);
+
+/**
+ * The code of the rule begun last, which is complete. The program holds it; a caller
+ * that keeps it holds it, too.
+ * @return NULL without memory
+ */
+struct nft_code *builder_code(struct nft_builder *b);
+
+/**
+ * A rule at the end of a chain, whose code a program had before.
+ * @return 0, -ENOMEM
+ */
+int builder_same_rule(
+	struct nft_builder *b, uint32_t chain, uint64_t handle, struct nft_code *code);
+
+/** Put a flowtable that covers ports in its place (builder_reserve()). */
+void builder_put_flowtable(struct nft_builder *b, uint32_t number, uint64_t ports);
 
 /**
  * The program, complete; the builder is gone.

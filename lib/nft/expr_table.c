@@ -3,11 +3,13 @@
  * The table of expressions: a new one is a file under expr/ and a row here.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "expr.h"
 #include "expr_rows.h"
 
+/* In the order of their names. */
 static const struct expr_ops *const rows[] = {
 	&expr_bitwise,
 	&expr_byteorder,
@@ -77,11 +79,17 @@ expr_row(unsigned int n)
 	return n < sizeof(rows) / sizeof(rows[0]) ? rows[n] : NULL;
 }
 
+static int
+compare(const void *name, const void *row)
+{
+	return strcmp(name, (*(const struct expr_ops *const *)row)->name);
+}
+
 const struct expr_ops *
 expr_find(const char *name)
 {
-	for (unsigned int i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (strcmp(rows[i]->name, name) == 0)
-			return rows[i];
-	return NULL;
+	const struct expr_ops *const *row =
+		bsearch(name, rows, sizeof(rows) / sizeof(rows[0]), sizeof(rows[0]), compare);
+
+	return row != NULL ? *row : NULL;
 }

@@ -64,7 +64,7 @@ ask_object(void *owner, const char *name, uint32_t type, uint32_t *number)
 
 	if (type == NFT_OBJECT_UNSPEC) {
 		ft = store_flowtable(table, name);
-		*number = ft != NULL ? ft->place : 0;
+		*number = ft != NULL ? ft->number : 0;
 		return ft != NULL ? 0 : -ENOENT;
 	}
 	object = store_object(table, name, type);
@@ -115,7 +115,7 @@ declare_objects(struct loader *l, const struct store_table *table)
 }
 
 /* The ports whose flows a flowtable covers; a device that is absent covers none. */
-static int
+static void
 declare_flowtables(struct loader *l, const struct store_table *table, const struct nft_env *env)
 {
 	store_for_each(item, &table->flowtables)
@@ -123,7 +123,6 @@ declare_flowtables(struct loader *l, const struct store_table *table, const stru
 		struct store_flowtable *ft = (struct store_flowtable *)item;
 		const uint8_t *at = ft->devices->data, *end = at + ft->devices->len;
 		uint64_t ports = 0;
-		int rc;
 
 		while (at < end) {
 			const struct nlattr *attr = (const struct nlattr *)(const void *)at;
@@ -138,12 +137,8 @@ declare_flowtables(struct loader *l, const struct store_table *table, const stru
 				ports |= 1ULL << port;
 			at += MNL_ALIGN(attr->nla_len);
 		}
-		rc = builder_flowtable(l->builder, ports);
-		if (rc < 0)
-			return rc;
-		ft->place = (uint32_t)rc;
+		builder_put_flowtable(l->builder, ft->number, ports);
 	}
-	return 0;
 }
 
 /* --- what rules say */
@@ -157,11 +152,9 @@ routed(uint8_t family)
 
 /* Conntrack runs for the families of a table that has a rule which needs it. */
 static void
-need_conntrack(struct loader *l, const char *name)
+need_conntrack(struct loader *l)
 {
-	const struct expr_ops *ops = expr_find(name);
-
-	if (ops == NULL || !ops->tracks || !routed(l->table->family))
+	if (!routed(l->table->family))
 		return;
 	if (l->table->family != NFPROTO_IPV6)
 		l->ruleset->conntrack[0] = true;
@@ -169,8 +162,9 @@ need_conntrack(struct loader *l, const char *name)
 		l->ruleset->conntrack[1] = true;
 }
 
+/* A rule's expressions, one by one. */
 static int
-load_rule(struct loader *l, const struct store_chain *chain, struct store_rule *rule)
+build_rule(struct loader *l, const struct store_chain *chain, struct store_rule *rule)
 {
 	struct nft_place place = {.family = l->table->family,
 		.kinds = chain->reach_kinds,
@@ -190,14 +184,39 @@ load_rule(struct loader *l, const struct store_chain *chain, struct store_rule *
 		data = mnl_attr_next(name);
 		if ((const uint8_t *)data >= at + elem->nla_len)
 			data = NULL;
-		need_conntrack(l, mnl_attr_get_str(name));
 		rc = builder_expr(l->builder, mnl_attr_get_str(name), data, &bad);
 		/* It was fit when it came: what is wrong is where it is reached from. */
 		if (rc != 0)
 			l->blame->rule = rule;
 		at += MNL_ALIGN(elem->nla_len);
 	}
+	return rc;
+}
+
+/* One that stands where it stood has the code that it had: numbers are for life. */
+static int
+load_rule(struct loader *l, const struct store_chain *chain, struct store_rule *rule)
+{
+	struct nft_code *code = rule->code;
+	int rc;
+
 	l->ruleset->rule_count++;
+	if (code != NULL && code->hooks == chain->reach_hooks &&
+		code->kinds == chain->reach_kinds) {
+		rc = builder_same_rule(l->builder, chain->number, rule->item.handle, code);
+	} else {
+		rc = build_rule(l, chain, rule);
+		code = rc == 0 ? builder_code(l->builder) : NULL;
+		if (rc == 0 && code == NULL)
+			rc = -ENOMEM;
+		if (rc == 0) {
+			nft_code_put(rule->code);
+			rule->code = code;
+			code->holders++;
+		}
+	}
+	if (rc == 0 && code->tracks)
+		need_conntrack(l);
 	return rc;
 }
 
@@ -306,7 +325,7 @@ declare(struct loader *l, const struct nft_env *env)
 {
 	const struct store_numbers *numbers = l->store->numbers;
 	int rc = builder_reserve(l->builder, numbers[STORE_CHAIN].next, numbers[STORE_SET].next,
-		numbers[STORE_OBJECT].next);
+		numbers[STORE_OBJECT].next, numbers[STORE_FLOWTABLE].next);
 
 	store_for_each(item, &l->store->tables)
 	{
@@ -317,8 +336,7 @@ declare(struct loader *l, const struct nft_env *env)
 		declare_sets(l, table);
 		declare_objects(l, table);
 		rc = declare_chains(l, table);
-		if (rc == 0)
-			rc = declare_flowtables(l, table, env);
+		declare_flowtables(l, table, env);
 	}
 	return rc;
 }

@@ -4,6 +4,13 @@
 #include <stdlib.h>
 
 void
+nft_code_put(struct nft_code *code)
+{
+	if (code != NULL && --code->holders == 0)
+		free(code);
+}
+
+void
 nft_program_free(struct nft_program *program)
 {
 	if (program == NULL)
@@ -13,9 +20,8 @@ nft_program_free(struct nft_program *program)
 		return;
 	}
 	for (uint32_t i = 0; i < program->chain_count; i++) {
-		/* The code of a rule begins at its own allocation. */
 		for (uint32_t r = 0; r < program->chains[i].rule_count; r++)
-			free((void *)(uintptr_t)program->chains[i].rules[r].begin);
+			nft_code_put(program->chains[i].rules[r].code);
 		nft_fast_free(program->chains[i].fast);
 		free(program->chains[i].rules);
 		free(program->chains[i].name);

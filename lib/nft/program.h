@@ -19,9 +19,26 @@
 
 struct nft_fast;
 
-/** A rule: its expressions one behind the other. */
+/**
+ * A rule's expressions, one behind the other, as they are where its chain is
+ * reached from. Programs share it as long as the rule stays as it is.
+ */
+struct nft_code {
+	uint32_t holders; /**< programs, and the rule's owner; control thread */
+	uint32_t hooks;	  /**< bits of enum hook from which it is reached */
+	uint8_t kinds;	  /**< enum nft_chain_kind, the same */
+	bool tracks;	  /**< something in it needs conntrack */
+	uint32_t size;
+	uint8_t bytes[] __attribute__((aligned(16)));
+};
+
+/** Somebody does not hold it any more; the last one frees it. NULL is fine. Control thread. */
+void nft_code_put(struct nft_code *code);
+
+/** A rule of a program. */
 struct nft_rule_code {
 	uint64_t handle;
+	struct nft_code *code;
 	const uint8_t *begin; /**< struct expr at begin, the next one ops->size further */
 	const uint8_t *end;
 };

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "store.h"
 
+#include "program.h"
+
 #include <errno.h>
 #include <search.h>
 #include <stdlib.h>
@@ -206,6 +208,7 @@ number_of(struct store_item *item)
 	case STORE_CHAIN: return &((struct store_chain *)item)->number;
 	case STORE_SET: return &((struct store_set *)item)->number;
 	case STORE_OBJECT: return &((struct store_object *)item)->number;
+	case STORE_FLOWTABLE: return &((struct store_flowtable *)item)->number;
 	default: return NULL;
 	}
 }
@@ -280,6 +283,7 @@ free_rule(struct store *store, struct store_rule *rule)
 		nft_states_give(store->states, (enum nft_state_kind)rule->states[i].kind,
 			rule->states[i].number);
 	free(rule->states);
+	nft_code_put(rule->code);
 	free(rule->exprs);
 	free(rule->userdata);
 	free(rule->refs.items);

@@ -122,6 +122,7 @@ struct store_rule {
 	struct store_refs refs;
 	struct store_state *states; /**< in the order in which expressions ask */
 	uint32_t state_count;
+	struct nft_code *code; /**< the loader's; held; NULL: it was in no program yet */
 	uint32_t batch_seq; /**< while its batch is open: for the blame */
 	uint32_t batch_id;  /**< NFTA_RULE_ID, the same */
 	bool fresh;
@@ -190,7 +191,7 @@ struct store_flowtable {
 	uint32_t flags;
 	uint32_t priority;	    /**< as it came: network order's value */
 	struct store_blob *devices; /**< attributes NFTA_DEVICE_NAME */
-	uint32_t place;		    /**< the loader's */
+	uint32_t number;	    /**< in programs, for life */
 };
 
 /** A change in the log. */

@@ -314,7 +314,7 @@ run(void)
 {
 	struct nft_base base = {&t.program, 0};
 
-	t.rule = (struct nft_rule_code){1, t.code, t.code + t.used};
+	t.rule = (struct nft_rule_code){1, NULL, t.code, t.code + t.used};
 	return nft_reference_run(&base, packet());
 }
 
