@@ -329,6 +329,8 @@ void
 nft_conn_open(struct nft_server *server, int fd)
 {
 	struct nft_conn *conn = calloc(1, sizeof(*conn));
+	struct ucred peer = {0};
+	socklen_t len = sizeof(peer);
 
 	if (conn == NULL) {
 		close(fd);
@@ -342,6 +344,8 @@ nft_conn_open(struct nft_server *server, int fd)
 	LIST_INSERT_HEAD(&server->conns, conn, link);
 	server->conn_count++;
 	conn->client = nft_client_new(server->wire, on_send, conn);
+	if (conn->client != NULL && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0)
+		nft_client_port(conn->client, (uint32_t)peer.pid);
 	if (conn->client == NULL ||
 		loop_add(server->loop, fd, EPOLLIN, on_event, conn, &conn->watch) != 0)
 		nft_conn_free(conn);

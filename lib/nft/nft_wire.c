@@ -77,10 +77,33 @@ nft_client_new(struct nft_wire *wire, nft_send_t send, void *ctx)
 	return client;
 }
 
+static struct nft_client *
+client_of_port(const struct nft_wire *wire, uint32_t port)
+{
+	for (struct nft_client *c = wire->clients; c != NULL; c = c->next)
+		if (c->port == port)
+			return c;
+	return NULL;
+}
+
+uint32_t
+nft_client_port(struct nft_client *client, uint32_t process)
+{
+	uint32_t port = process;
+
+	while (port == 0 || client_of_port(client->wire, port) != NULL)
+		port = --client->wire->ports;
+	return client->port = port;
+}
+
+/* Tables whose owners have gone go, too (nft_rcv_nl_event). Nobody is told. */
+static void bury_orphans(struct nft_wire *wire);
+
 void
 nft_client_free(struct nft_client *client)
 {
 	struct nft_wire *wire = client->wire;
+	bool owner = false;
 
 	for (struct nft_client **c = &wire->clients; *c != NULL; c = &(*c)->next) {
 		if (*c != client)
@@ -90,9 +113,13 @@ nft_client_free(struct nft_client *client)
 	}
 	if (wire->committing == client)
 		wire->committing = NULL;
+	store_for_each(item, &wire->store->tables) owner |=
+		client->port != 0 && ((struct store_table *)item)->owner == client->port;
 	free(client->waiting);
 	free(client->dump);
 	free(client);
+	wire->orphans |= owner;
+	bury_orphans(wire);
 }
 
 void
@@ -190,7 +217,40 @@ committed(void *arg)
 	wire->committing = NULL;
 	if (client != NULL)
 		answered(client);
+	bury_orphans(wire);
 	next_waiting(wire);
+}
+
+static void
+bury_orphans(struct nft_wire *wire)
+{
+	struct nft_blame blame = {NULL};
+	struct store_item *next;
+	int rc = 0;
+
+	if (!wire->orphans || wire->busy)
+		return;
+	wire->orphans = false;
+	store_begin(wire->store);
+	for (struct store_item *item = wire->store->tables.first; item != NULL; item = next) {
+		uint32_t owner = ((struct store_table *)item)->owner;
+
+		next = item->next;
+		if (owner != 0 && client_of_port(wire, owner) == NULL && rc == 0)
+			rc = store_remove(wire->store, item);
+	}
+	if (rc == 0 && wire->store->log_count != 0)
+		rc = wire->backend->prepare(wire->backend->ctx, wire->store, &blame);
+	/* Without memory they stay until the next one goes. */
+	if (rc != 0 || wire->store->log_count == 0) {
+		store_undo(wire->store, 0);
+		return;
+	}
+	wire->store->generation++;
+	wire->gone = store_commit(wire->store);
+	wire->busy = true;
+	wire->committing = NULL;
+	wire->backend->commit(wire->backend->ctx, committed, wire);
 }
 
 /* As mnl_nlmsg_ok(), which takes a length of 2 GiB and more for a negative one. */
@@ -270,7 +330,7 @@ stale(const struct nft_wire *wire, const struct nlmsghdr *begin)
 static bool
 batch(struct nft_client *client, const struct nlmsghdr *begin, size_t len)
 {
-	struct wire_msg msg = {.wire = client->wire, .client = client};
+	struct wire_msg msg = {.wire = client->wire, .client = client, .changing = true};
 	const struct nlmsghdr *nlh = begin, *last = NULL;
 	bool failed = false, ended = false;
 	int left = (int)len;

@@ -66,6 +66,13 @@ typedef void (*nft_send_t)(void *ctx, const void *datagram, size_t len, bool eve
 /** A client. @return NULL without memory */
 struct nft_client *nft_client_new(struct nft_wire *wire, nft_send_t send, void *ctx);
 
+/**
+ * Who it is, by which tables of flags owner are its own: its process, or if another
+ * client is of that too a number of its own, as netlink's port ids are. At once
+ * after nft_client_new(). @return the number
+ */
+uint32_t nft_client_port(struct nft_client *client, uint32_t process);
+
 /** It went away; while its request is unanswered, too: done is not called any more. */
 void nft_client_free(struct nft_client *client);
 

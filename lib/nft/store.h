@@ -67,6 +67,7 @@ struct store_table {
 	char name[STORE_NAME];
 	uint8_t family;
 	uint32_t flags; /**< NFT_TABLE_F_* */
+	uint32_t owner; /**< the client that it dies with (nft_client_port()), 0: none */
 	uint64_t handles;
 	uint64_t handles_before; /**< as the open batch found it */
 	struct store_blob *userdata;
@@ -123,8 +124,8 @@ struct store_rule {
 	struct store_state *states; /**< in the order in which expressions ask */
 	uint32_t state_count;
 	struct nft_code *code; /**< the loader's; held; NULL: it was in no program yet */
-	uint32_t batch_seq; /**< while its batch is open: for the blame */
-	uint32_t batch_id;  /**< NFTA_RULE_ID, the same */
+	uint32_t batch_seq;    /**< while its batch is open: for the blame */
+	uint32_t batch_id;     /**< NFTA_RULE_ID, the same */
 	bool fresh;
 };
 

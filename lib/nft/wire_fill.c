@@ -79,6 +79,8 @@ fill_table(struct nlmsghdr *nlh, const struct store_table *table)
 		htonl(table->chains.count + table->sets.count + table->objects.count +
 			table->flowtables.count));
 	wire_put_u64(nlh, NFTA_TABLE_HANDLE, table->item.handle);
+	if (table->owner != 0)
+		mnl_attr_put_u32(nlh, NFTA_TABLE_OWNER, htonl(table->owner));
 	put_userdata(nlh, NFTA_TABLE_USERDATA, table->userdata);
 }
 

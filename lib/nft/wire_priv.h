@@ -24,6 +24,8 @@ struct nft_wire {
 	struct nft_client *clients;
 	struct nft_client *committing; /* whose batch is being put in force; may be gone: busy */
 	bool busy;
+	bool orphans;		 /* a client has left tables behind */
+	uint32_t ports;		 /* of clients whose process is no name for them: counted down */
 	struct store_gone *gone; /* what that batch removed */
 	uint8_t *scratch;
 };
@@ -34,6 +36,7 @@ struct nft_client {
 	nft_send_t send;
 	void *ctx;
 	uint32_t groups;
+	uint32_t port;		 /* no other client has it */
 	void (*done)(void *ctx); /* of the request that is not answered yet */
 	void *done_ctx;
 	void *waiting; /* that request, while another client's commit is under way */
@@ -49,6 +52,7 @@ struct wire_msg {
 	struct nft_client *client;
 	const struct nlmsghdr *nlh;
 	uint8_t family;
+	bool changing; /* of a batch: tables of others are not to be touched */
 	const struct nlattr *attrs[WIRE_ATTRS + 1];
 	const void *bad; /* on failure: the attribute at fault in the request, or NULL */
 };
@@ -72,6 +76,8 @@ int wire_u64(struct wire_msg *msg, const struct nlattr *attr, uint64_t *value);
 int wire_name(struct wire_msg *msg, const struct nlattr *attr, char name[STORE_NAME]);
 /* The table that an attribute names: -ENOENT. */
 int wire_find_table(struct wire_msg *msg, const struct nlattr *attr, struct store_table **table);
+/* Whether a change may touch a table. */
+bool wire_may_change(const struct wire_msg *msg, const struct store_table *table);
 /* The same of a chain in it. */
 int wire_find_chain(struct wire_msg *msg, const struct store_table *table,
 	const struct nlattr *attr, struct store_chain **chain);

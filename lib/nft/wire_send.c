@@ -92,7 +92,15 @@ wire_find_table(struct wire_msg *msg, const struct nlattr *attr, struct store_ta
 	if (rc != 0)
 		return rc;
 	*table = store_table(msg->wire->store, msg->family, name);
-	return *table != NULL ? 0 : wire_refuse(msg, attr, -ENOENT);
+	if (*table == NULL)
+		return wire_refuse(msg, attr, -ENOENT);
+	return wire_may_change(msg, *table) ? 0 : wire_refuse(msg, attr, -EPERM);
+}
+
+bool
+wire_may_change(const struct wire_msg *msg, const struct store_table *table)
+{
+	return !msg->changing || table->owner == 0 || table->owner == msg->client->port;
 }
 
 int

@@ -20,10 +20,26 @@ const struct nft_feature nft_families[] = {
 
 const struct nft_feature nft_table_features[] = {
 	NFT_HAS("flags dormant", NFT_TABLE_F_DORMANT),
-	NFT_HAS_NOT("flags owner", NFT_TABLE_F_OWNER,
-		"a table that dies with its client: not built yet"),
+	NFT_HAS("flags owner", NFT_TABLE_F_OWNER, .note = "it dies with the client that made it"),
 	NFT_END,
 };
+
+/* nf_tables_updtable: it sleeps or wakes; an owner it has from the start or never. */
+static int
+update_table(struct wire_msg *msg, struct store_table *table, uint32_t flags)
+{
+	int rc;
+
+	if (msg->nlh->nlmsg_flags & NLM_F_EXCL)
+		return wire_refuse(msg, msg->attrs[NFTA_TABLE_NAME], -EEXIST);
+	if (msg->attrs[NFTA_TABLE_FLAGS] == NULL || table->flags == flags)
+		return 0;
+	if ((table->flags ^ flags) & NFT_TABLE_F_OWNER)
+		return -EOPNOTSUPP;
+	rc = store_save(msg->wire->store, &table->item, &table->flags, sizeof(table->flags));
+	table->flags = rc == 0 ? flags : table->flags;
+	return rc;
+}
 
 int
 wire_new_table(struct wire_msg *msg)
@@ -43,21 +59,17 @@ wire_new_table(struct wire_msg *msg)
 	if (rc != 0)
 		return rc;
 	table = store_table(store, msg->family, name);
-	if (table != NULL) {
-		if (msg->nlh->nlmsg_flags & NLM_F_EXCL)
-			return wire_refuse(msg, msg->attrs[NFTA_TABLE_NAME], -EEXIST);
-		if (msg->attrs[NFTA_TABLE_FLAGS] == NULL || table->flags == flags)
-			return 0;
-		rc = store_save(store, &table->item, &table->flags, sizeof(table->flags));
-		table->flags = rc == 0 ? flags : table->flags;
-		return rc;
-	}
+	if (table != NULL && !wire_may_change(msg, table))
+		return wire_refuse(msg, NULL, -EPERM);
+	if (table != NULL)
+		return update_table(msg, table, flags);
 	table = store_item_new(store, STORE_TABLE);
 	if (table == NULL)
 		return -ENOMEM;
 	memcpy(table->name, name, sizeof(name));
 	table->family = msg->family;
 	table->flags = flags;
+	table->owner = flags & NFT_TABLE_F_OWNER ? msg->client->port : 0;
 	table->item.handle = ++store->table_handles;
 	rc = wire_keep(msg, msg->attrs[NFTA_TABLE_USERDATA], &table->userdata);
 	if (rc == 0)
@@ -82,6 +94,8 @@ wire_del_table(struct wire_msg *msg)
 		table = (struct store_table *)store_by_handle(&store->tables, handle);
 		if (table == NULL)
 			return wire_refuse(msg, msg->attrs[NFTA_TABLE_HANDLE], -ENOENT);
+		if (!wire_may_change(msg, table))
+			return wire_refuse(msg, msg->attrs[NFTA_TABLE_HANDLE], -EPERM);
 		return store_remove(store, &table->item);
 	}
 	if (msg->attrs[NFTA_TABLE_NAME] != NULL) {
@@ -93,6 +107,8 @@ wire_del_table(struct wire_msg *msg)
 		next = item->next;
 		if (msg->family != NFPROTO_UNSPEC &&
 			((struct store_table *)item)->family != msg->family)
+			continue;
+		if (!wire_may_change(msg, (struct store_table *)item))
 			continue;
 		rc = store_remove(store, item);
 		if (rc != 0)

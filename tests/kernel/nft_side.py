@@ -61,9 +61,13 @@ class Side:
             env.update(LD_PRELOAD=shim, SHUNT_NFT_SOCKET=sock)
         else:
             command += ["sh", "-c", 'ip link set lo up; exec "$@"', "sh"]
+        self.env = env
         self.process = subprocess.Popen(
             command + [sys.executable, os.path.abspath(__file__)], env=env,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        # For further programs on the same side.
+        self.run("list tables")
+        self.prefix = [] if store else ["nsenter", "-t", str(self.process.pid), "-n"]
 
     def run(self, cmd, flags=0):
         self.process.stdin.write(json.dumps({"cmd": cmd, "flags": flags}) + "\n")

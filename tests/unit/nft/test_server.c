@@ -105,6 +105,13 @@ nft_client_join(struct nft_client *client, unsigned int group)
 	client->groups |= 1U << group;
 }
 
+uint32_t
+nft_client_port(struct nft_client *client, uint32_t process)
+{
+	(void)client;
+	return process;
+}
+
 void
 nft_client_leave(struct nft_client *client, unsigned int group)
 {
