@@ -5,8 +5,11 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "wire_priv.h"
 
@@ -86,10 +89,31 @@ client_of_port(const struct nft_wire *wire, uint32_t port)
 	return NULL;
 }
 
+/* What a process calls itself; without /proc nothing. */
+static void
+read_name(uint32_t process, char name[16])
+{
+	char path[32];
+	ssize_t len;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%u/comm", process);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	len = read(fd, name, 15);
+	close(fd);
+	name[len > 0 && name[len - 1] == '\n' ? len - 1 : len > 0 ? len : 0] = '\0';
+}
+
 uint32_t
 nft_client_port(struct nft_client *client, uint32_t process)
 {
 	uint32_t port = process;
+
+	client->process = process;
+	if (process != 0)
+		read_name(process, client->name);
 
 	while (port == 0 || client_of_port(client->wire, port) != NULL)
 		port = --client->wire->ports;

@@ -137,6 +137,7 @@ struct store_set {
 	struct store_blob *attrs; /**< all but table, name, id and handle, as they came */
 	uint32_t flags;		  /**< NFT_SET_* */
 	uint32_t key_len, data_len;
+	uint32_t key_type, data_type; /**< nft's own numbers */
 	bool verdicts;
 	bool touched;			  /**< by the batch that was committed last */
 	uint32_t size;			  /**< most elements, 0: any number */

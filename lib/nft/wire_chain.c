@@ -67,32 +67,59 @@ parse_devices(struct wire_msg *msg, const struct nlattr *one, const struct nlatt
 	return one != NULL || many != NULL ? wire_refuse(msg, NULL, -EOPNOTSUPP) : 0;
 }
 
-/* nft_chain_parse_hook: a chain's type, and where it is to be. */
+/* The type that a message names, or filter. */
 static int
-parse_place(struct wire_msg *msg, struct place *place)
+parse_type(struct wire_msg *msg, unsigned int *kind)
 {
-	const struct nlattr *hook[NFTA_HOOK_MAX + 1];
-	const struct nft_feature *row, *type;
+	const struct nft_feature *type;
 	char name[STORE_NAME] = "filter";
-	uint32_t priority;
-	int rc = wire_attrs(msg, msg->attrs[NFTA_CHAIN_HOOK], hook, NFTA_HOOK_MAX);
+	int rc = 0;
 
-	if (rc == 0 && (hook[NFTA_HOOK_HOOKNUM] == NULL || hook[NFTA_HOOK_PRIORITY] == NULL))
-		rc = wire_refuse(msg, NULL, -ENOENT);
-	if (rc == 0)
-		rc = wire_u32(msg, hook[NFTA_HOOK_HOOKNUM], &place->number);
-	if (rc == 0)
-		rc = wire_u32(msg, hook[NFTA_HOOK_PRIORITY], &priority);
-	if (rc == 0 && msg->attrs[NFTA_CHAIN_TYPE] != NULL)
+	if (msg->attrs[NFTA_CHAIN_TYPE] != NULL)
 		rc = wire_name(msg, msg->attrs[NFTA_CHAIN_TYPE], name);
 	if (rc != 0)
 		return rc;
-	place->priority = (int32_t)priority;
-	place->kind = store_chain_kind(name);
-	type = nft_feature_find(nft_chain_types, place->kind, false);
+	*kind = store_chain_kind(name);
+	type = nft_feature_find(nft_chain_types, *kind, false);
 	if (type == NULL ||
 		(type->families != 0 && !(type->families & nft_family_bit(msg->family))))
 		return wire_refuse(msg, msg->attrs[NFTA_CHAIN_TYPE], -ENOENT);
+	return 0;
+}
+
+/*
+ * nft_chain_parse_hook: a chain's type, and where it is to be. Of a chain that is
+ * there what is said must be its own.
+ */
+static int
+parse_place(struct wire_msg *msg, const struct store_chain *chain, struct place *place)
+{
+	const struct nlattr *hook[NFTA_HOOK_MAX + 1];
+	const struct nft_feature *row;
+	uint32_t priority;
+	int rc = wire_attrs(msg, msg->attrs[NFTA_CHAIN_HOOK], hook, NFTA_HOOK_MAX);
+
+	if (chain != NULL) {
+		place->number = chain->hook_number;
+		place->priority = chain->priority;
+	} else if (rc == 0 &&
+		   (hook[NFTA_HOOK_HOOKNUM] == NULL || hook[NFTA_HOOK_PRIORITY] == NULL)) {
+		rc = wire_refuse(msg, msg->attrs[NFTA_CHAIN_NAME], -ENOENT);
+	}
+	if (rc == 0 && hook[NFTA_HOOK_HOOKNUM] != NULL)
+		rc = wire_u32(msg, hook[NFTA_HOOK_HOOKNUM], &place->number);
+	if (rc == 0 && hook[NFTA_HOOK_PRIORITY] != NULL) {
+		rc = wire_u32(msg, hook[NFTA_HOOK_PRIORITY], &priority);
+		place->priority = rc == 0 ? (int32_t)priority : 0;
+	}
+	if (rc == 0 && chain != NULL &&
+		(place->number != chain->hook_number || place->priority != chain->priority))
+		rc = wire_refuse(msg, NULL, -EOPNOTSUPP);
+	place->kind = chain != NULL ? chain->kind : 0;
+	if (rc == 0 && (chain == NULL || msg->attrs[NFTA_CHAIN_TYPE] != NULL))
+		rc = parse_type(msg, &place->kind);
+	if (rc != 0)
+		return rc;
 	place->hook = store_hook(msg->family, place->number);
 	row = place->hook != HOOK_COUNT ? nft_feature_find(nft_hooks, place->hook, false) : NULL;
 	if (row == NULL || nft_refuses(row))
@@ -131,44 +158,20 @@ parse_policy(struct wire_msg *msg, bool based, uint32_t *policy)
 
 /* The place of an update is the chain's; of devices those that it has not join. */
 static int
-update_place(struct wire_msg *msg, struct store_chain *chain)
+update_place(struct wire_msg *msg, struct store_chain *chain, const struct nlattr *by)
 {
 	struct place place = {0};
 	int rc;
 
 	if (!chain->based)
-		return wire_refuse(msg, msg->attrs[NFTA_CHAIN_HOOK], -EEXIST);
-	rc = parse_place(msg, &place);
+		return wire_refuse(msg, by, -EEXIST);
+	rc = parse_place(msg, chain, &place);
 	if (rc == 0 && place.kind != chain->kind)
-		rc = wire_refuse(msg, msg->attrs[NFTA_CHAIN_NAME], -EEXIST);
-	if (rc == 0 && (place.number != chain->hook_number || place.priority != chain->priority))
-		rc = wire_refuse(msg, NULL, -EOPNOTSUPP);
+		rc = wire_refuse(msg, by, -EEXIST);
 	if (rc == 0 && place.devices != NULL)
 		rc = wire_join_devices(
 			msg->wire->store, &chain->item, &chain->devices, place.devices);
 	free(place.devices);
-	return rc;
-}
-
-/* nf_tables_updchain: the policy, and with a handle the name. */
-static int
-update_chain(struct wire_msg *msg, struct store_chain *chain)
-{
-	struct store *store = msg->wire->store;
-	uint32_t policy = chain->policy;
-	int rc = 0;
-
-	if (msg->nlh->nlmsg_flags & NLM_F_REPLACE)
-		return wire_refuse(msg, NULL, -EOPNOTSUPP);
-	if (msg->attrs[NFTA_CHAIN_HOOK] != NULL)
-		rc = update_place(msg, chain);
-	if (rc == 0)
-		rc = parse_policy(msg, chain->based, &policy);
-	/* Also if it stays: an update is a change, as in Linux. */
-	if (rc == 0)
-		rc = store_save(store, &chain->item, &chain->policy, sizeof(policy));
-	if (rc == 0)
-		chain->policy = policy;
 	return rc;
 }
 
@@ -186,6 +189,35 @@ rename_chain(struct wire_msg *msg, struct store_chain *chain)
 	return store_rename(store, &chain->item, chain->name, name);
 }
 
+/* nf_tables_updchain: the policy, and with a handle the name. */
+static int
+update_chain(struct wire_msg *msg, struct store_chain *chain, const struct nlattr *by)
+{
+	struct store *store = msg->wire->store;
+	uint32_t policy = chain->policy, flags = chain->flags;
+	int rc = parse_policy(msg, chain->based, &policy);
+
+	if (rc == 0 && msg->attrs[NFTA_CHAIN_FLAGS] != NULL)
+		rc = wire_u32(msg, msg->attrs[NFTA_CHAIN_FLAGS], &flags);
+	if (rc == 0 && chain->binding)
+		rc = wire_refuse(msg, NULL, -EINVAL);
+	if (rc == 0 && (msg->nlh->nlmsg_flags & NLM_F_EXCL))
+		rc = wire_refuse(msg, by, -EEXIST);
+	if (rc == 0 && ((msg->nlh->nlmsg_flags & NLM_F_REPLACE) ||
+			       ((flags ^ chain->flags) & ~(uint32_t)NFT_CHAIN_BASE)))
+		rc = wire_refuse(msg, NULL, -EOPNOTSUPP);
+	if (rc == 0 && msg->attrs[NFTA_CHAIN_HOOK] != NULL)
+		rc = update_place(msg, chain, by);
+	if (rc == 0 && msg->attrs[NFTA_CHAIN_HANDLE] != NULL && msg->attrs[NFTA_CHAIN_NAME] != NULL)
+		return rename_chain(msg, chain);
+	/* Also if it stays: an update is a change, as in Linux. */
+	if (rc == 0)
+		rc = store_save(store, &chain->item, &chain->policy, sizeof(policy));
+	if (rc == 0)
+		chain->policy = policy;
+	return rc;
+}
+
 static int
 create_chain(struct wire_msg *msg, struct store_table *table, const char *name)
 {
@@ -201,7 +233,7 @@ create_chain(struct wire_msg *msg, struct store_table *table, const char *name)
 	chain->based = msg->attrs[NFTA_CHAIN_HOOK] != NULL;
 	chain->policy = NF_ACCEPT;
 	if (chain->based)
-		rc = parse_place(msg, &place);
+		rc = parse_place(msg, NULL, &place);
 	if (rc == 0 && chain->based)
 		rc = check_place(msg, &place);
 	if (rc == 0)
@@ -257,9 +289,7 @@ wire_new_chain(struct wire_msg *msg)
 				: NULL;
 		if (chain == NULL)
 			return wire_refuse(msg, msg->attrs[NFTA_CHAIN_HANDLE], -ENOENT);
-		if (msg->attrs[NFTA_CHAIN_NAME] != NULL)
-			return rename_chain(msg, chain);
-		return update_chain(msg, chain);
+		return update_chain(msg, chain, msg->attrs[NFTA_CHAIN_HANDLE]);
 	}
 	/* `jump { … }`: known by its id in this batch, and by a name that nft never shows. */
 	if (msg->attrs[NFTA_CHAIN_NAME] == NULL) {
@@ -274,9 +304,7 @@ wire_new_chain(struct wire_msg *msg)
 	chain = store_chain(table, name);
 	if (chain == NULL)
 		return create_chain(msg, table, name);
-	if (msg->nlh->nlmsg_flags & NLM_F_EXCL)
-		return wire_refuse(msg, msg->attrs[NFTA_CHAIN_NAME], -EEXIST);
-	return update_chain(msg, chain);
+	return update_chain(msg, chain, msg->attrs[NFTA_CHAIN_NAME]);
 }
 
 /* Single devices of a chain (nft_delchain_hook). */
@@ -288,7 +316,7 @@ delete_devices(struct wire_msg *msg, struct store_chain *chain)
 
 	if (!chain->based || chain->devices == NULL)
 		return -EOPNOTSUPP;
-	rc = parse_place(msg, &place);
+	rc = parse_place(msg, chain, &place);
 	if (rc == 0)
 		rc = wire_leave_devices(
 			msg->wire->store, &chain->item, &chain->devices, place.devices);

@@ -107,14 +107,13 @@ static int
 parse_object(struct wire_msg *msg, const struct nlattr *attr, struct store_elem *elem)
 {
 	char name[STORE_NAME];
-	int rc = wire_name(msg, attr, name);
-
-	elem->object =
-		rc == 0 ? store_object(elem->set->table, name, elem->set->object_type) : NULL;
-	if (rc == 0 && elem->object == NULL)
-		rc = -ENOENT;
-	elem->e.object = rc == 0 ? elem->object->number : 0;
-	return rc;
+	/* What is no name is none of an object's. */
+	if (wire_name(msg, attr, name) == 0)
+		elem->object = store_object(elem->set->table, name, elem->set->object_type);
+	if (elem->object == NULL)
+		return -ENOENT;
+	elem->e.object = elem->object->number;
+	return 0;
 }
 
 /* Its statements: its own, of the kinds that the set's are, or the set's. */

@@ -45,13 +45,19 @@ flags_of(const struct store_change *change)
 }
 
 void
-wire_fill_generation(const struct nft_wire *wire, struct nlmsghdr *nlh)
+wire_fill_generation(
+	const struct nft_wire *wire, const struct nft_client *client, struct nlmsghdr *nlh)
 {
+	uint32_t process = client != NULL ? client->process : 0;
 	char name[16] = "";
 
-	(void)prctl(PR_GET_NAME, name, 0, 0, 0);
+	if (process != 0)
+		memcpy(name, client->name, sizeof(name));
+	else
+		(void)prctl(PR_GET_NAME, name, 0, 0, 0);
 	mnl_attr_put_u32(nlh, NFTA_GEN_ID, htonl(wire->store->generation));
-	mnl_attr_put_u32(nlh, NFTA_GEN_PROC_PID, htonl((uint32_t)getpid()));
+	mnl_attr_put_u32(
+		nlh, NFTA_GEN_PROC_PID, htonl(process != 0 ? process : (uint32_t)getpid()));
 	mnl_attr_put_strz(nlh, NFTA_GEN_PROC_NAME, name);
 }
 
@@ -75,6 +81,6 @@ wire_events(struct nft_wire *wire, struct nft_client *client, bool echo_generati
 		tell(wire, change->echo ? client : NULL, nlh);
 	}
 	nlh = wire_begin(wire, NFT_MSG_NEWGEN, 0, 0, NFPROTO_UNSPEC);
-	wire_fill_generation(wire, nlh);
+	wire_fill_generation(wire, client, nlh);
 	tell(wire, echo_generation ? client : NULL, nlh);
 }

@@ -37,6 +37,8 @@ struct nft_client {
 	void *ctx;
 	uint32_t groups;
 	uint32_t port;		 /* no other client has it */
+	uint32_t process;	 /* 0: not known */
+	char name[16];		 /* of the process */
 	void (*done)(void *ctx); /* of the request that is not answered yet */
 	void *done_ctx;
 	void *waiting; /* that request, while another client's commit is under way */
@@ -153,8 +155,9 @@ int wire_elem_key(struct wire_msg *msg, const struct nlattr *nest, struct store_
 /* wire_events.c: tell monitors, and the client that asked for an echo, of the log's changes. */
 void wire_events(struct nft_wire *wire, struct nft_client *client, bool echo_generation);
 
-/* What a message says of the generation. */
-void wire_fill_generation(const struct nft_wire *wire, struct nlmsghdr *nlh);
+/* What a message says of the generation, and who made it: NULL: the daemon itself. */
+void wire_fill_generation(
+	const struct nft_wire *wire, const struct nft_client *client, struct nlmsghdr *nlh);
 
 /* wire_fill.c: an element that a packet added. */
 void wire_fill_dynamic(

@@ -412,7 +412,8 @@ find_by_id(struct wire_msg *msg, const struct store_chain *chain, const struct n
 
 /* Where the rule goes, and what it replaces. */
 static int
-find_place(struct wire_msg *msg, const struct store_chain *chain, struct store_item **at)
+find_place(struct wire_msg *msg, const struct store_chain *chain, struct store_item **at,
+	uint64_t *handle)
 {
 	uint16_t flags = msg->nlh->nlmsg_flags;
 	int rc;
@@ -424,10 +425,13 @@ find_place(struct wire_msg *msg, const struct store_chain *chain, struct store_i
 			rc = wire_refuse(msg, msg->attrs[NFTA_RULE_HANDLE], -EEXIST);
 		if (rc == 0 && !(flags & NLM_F_REPLACE))
 			rc = wire_refuse(msg, NULL, -EOPNOTSUPP);
+		*handle = rc == 0 ? (*at)->handle : 0;
 		return rc;
 	}
 	if (!(flags & NLM_F_CREATE) || (flags & NLM_F_REPLACE))
 		return wire_refuse(msg, NULL, -EINVAL);
+	/* It is used up, whatever comes of the rule. */
+	*handle = ++chain->table->handles;
 	if (msg->attrs[NFTA_RULE_POSITION] != NULL)
 		return find_rule(msg, chain, msg->attrs[NFTA_RULE_POSITION], at);
 	if (msg->attrs[NFTA_RULE_POSITION_ID] != NULL)
@@ -484,12 +488,13 @@ wire_new_rule(struct wire_msg *msg)
 	struct store_chain *chain;
 	struct store_rule *rule;
 	struct store_item *at;
+	uint64_t handle;
 	int rc = wire_find_table(msg, msg->attrs[NFTA_RULE_TABLE], &asker.table);
 
 	if (rc == 0)
 		rc = find_chain(msg, asker.table, &chain);
 	if (rc == 0)
-		rc = find_place(msg, chain, &at);
+		rc = find_place(msg, chain, &at, &handle);
 	if (rc != 0)
 		return rc;
 	rule = store_item_new(store, STORE_RULE);
@@ -500,8 +505,7 @@ wire_new_rule(struct wire_msg *msg)
 	rule->batch_seq = msg->nlh->nlmsg_seq;
 	if (msg->attrs[NFTA_RULE_ID] != NULL)
 		rc = wire_u32(msg, msg->attrs[NFTA_RULE_ID], &rule->batch_id);
-	rule->item.handle =
-		msg->nlh->nlmsg_flags & NLM_F_REPLACE ? at->handle : ++asker.table->handles;
+	rule->item.handle = handle;
 	asker.rule = rule;
 	asker.within = chain;
 	if (rc == 0)

@@ -45,7 +45,7 @@ const struct nft_feature nft_set_attributes[] = {
 
 #define HAS_ALL(flags, all) (((flags) & (uint32_t)(all)) == (uint32_t)(all))
 
-/* Flags that no kind of set in Linux has together (nf_tables_newset, nft_select_set_ops). */
+/* Flags that no kind of set in Linux has together (nf_tables_newset). */
 static int
 check_flags(struct wire_msg *msg, uint32_t flags)
 {
@@ -63,6 +63,13 @@ check_flags(struct wire_msg *msg, uint32_t flags)
 	/* What times out has a name, but for meters. */
 	if (HAS_ALL(flags, NFT_SET_ANONYMOUS | NFT_SET_TIMEOUT) && !(flags & NFT_SET_EVAL))
 		return wire_refuse(msg, NULL, -EOPNOTSUPP);
+	return 0;
+}
+
+/* What no kind of set in Linux can do (nft_select_set_ops). */
+static int
+check_kind(struct wire_msg *msg, uint32_t flags)
+{
 	/* Intervals are trees: packets cannot add. What times out in no tree has no objects. */
 	if (HAS_ALL(flags, NFT_SET_EVAL | NFT_SET_INTERVAL) ||
 		(HAS_ALL(flags, NFT_SET_OBJECT | NFT_SET_TIMEOUT) && !(flags & NFT_SET_INTERVAL)))
@@ -75,15 +82,14 @@ static int
 parse_data(struct wire_msg *msg, struct store_set *set)
 {
 	const struct nlattr *const *attrs = msg->attrs;
-	uint32_t type = 0;
 	int rc;
 
 	if (attrs[NFTA_SET_DATA_TYPE] == NULL)
 		return set->flags & NFT_SET_MAP ? wire_refuse(msg, NULL, -EINVAL) : 0;
 	if (!(set->flags & NFT_SET_MAP))
 		return wire_refuse(msg, NULL, -EINVAL);
-	rc = wire_u32(msg, attrs[NFTA_SET_DATA_TYPE], &type);
-	set->verdicts = type == NFT_DATA_VERDICT;
+	rc = wire_u32(msg, attrs[NFTA_SET_DATA_TYPE], &set->data_type);
+	set->verdicts = set->data_type == NFT_DATA_VERDICT;
 	set->data_len = 16;
 	if (rc == 0 && !set->verdicts)
 		rc = wire_u32(msg, attrs[NFTA_SET_DATA_LEN], &set->data_len);
@@ -133,15 +139,14 @@ static int
 parse_set(struct wire_msg *msg, struct store_set *set)
 {
 	const struct nlattr *const *attrs = msg->attrs;
-	uint32_t type;
 	int rc = 0;
 
 	if (attrs[NFTA_SET_KEY_LEN] == NULL || attrs[NFTA_SET_ID] == NULL)
 		return -EINVAL;
 	if (attrs[NFTA_SET_KEY_TYPE] != NULL)
-		rc = wire_u32(msg, attrs[NFTA_SET_KEY_TYPE], &type);
+		rc = wire_u32(msg, attrs[NFTA_SET_KEY_TYPE], &set->key_type);
 	if (rc == 0 && attrs[NFTA_SET_KEY_TYPE] != NULL &&
-		(type & NFT_DATA_RESERVED_MASK) == NFT_DATA_RESERVED_MASK)
+		(set->key_type & NFT_DATA_RESERVED_MASK) == NFT_DATA_RESERVED_MASK)
 		rc = -EINVAL;
 	if (rc == 0)
 		rc = wire_u32(msg, attrs[NFTA_SET_KEY_LEN], &set->key_len);
@@ -310,6 +315,8 @@ create_set(struct wire_msg *msg, struct store_table *table, char name[STORE_NAME
 	if (rc == 0)
 		rc = parse_desc(msg, set);
 	if (rc == 0)
+		rc = check_kind(msg, set->flags);
+	if (rc == 0)
 		rc = parse_statements(msg, set);
 	if (rc == 0)
 		rc = wire_u32(msg, msg->attrs[NFTA_SET_ID], &set->batch_id);
@@ -327,6 +334,17 @@ create_set(struct wire_msg *msg, struct store_table *table, char name[STORE_NAME
 	if (rc != 0)
 		store_item_free(store, &set->item);
 	return rc;
+}
+
+/* nft_set_is_same */
+static bool
+same(const struct store_set *a, const struct store_set *b)
+{
+	return a->flags == b->flags && a->key_type == b->key_type && a->key_len == b->key_len &&
+	       a->data_type == b->data_type && a->data_len == b->data_len &&
+	       a->field_count == b->field_count &&
+	       memcmp(a->fields, b->fields, sizeof(a->fields)) == 0 &&
+	       nft_statements_same(&a->statements, &b->statements);
 }
 
 int
@@ -349,9 +367,13 @@ wire_new_set(struct wire_msg *msg)
 	if (msg->nlh->nlmsg_flags & NLM_F_REPLACE)
 		return -EOPNOTSUPP;
 	rc = parse_set(msg, &asked);
-	if (rc == 0 && (asked.flags != set->flags || asked.key_len != set->key_len ||
-			       asked.data_len != set->data_len || asked.verdicts != set->verdicts))
+	if (rc == 0)
+		rc = parse_desc(msg, &asked);
+	if (rc == 0)
+		rc = parse_statements(msg, &asked);
+	if (rc == 0 && !same(set, &asked))
 		rc = wire_refuse(msg, msg->attrs[NFTA_SET_NAME], -EEXIST);
+	nft_statements_clear(&asked.statements);
 	/* It is known in this batch by its id, too. */
 	if (rc == 0)
 		rc = store_save(msg->wire->store, &set->item, &set->batch_id, sizeof(uint32_t));

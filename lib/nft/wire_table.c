@@ -92,7 +92,7 @@ wire_del_table(struct wire_msg *msg)
 		if (rc != 0)
 			return rc;
 		table = (struct store_table *)store_by_handle(&store->tables, handle);
-		if (table == NULL)
+		if (table == NULL || table->family != msg->family)
 			return wire_refuse(msg, msg->attrs[NFTA_TABLE_HANDLE], -ENOENT);
 		if (!wire_may_change(msg, table))
 			return wire_refuse(msg, msg->attrs[NFTA_TABLE_HANDLE], -EPERM);

@@ -21,6 +21,7 @@ def serve():
                  "nft_ctx_output_get_flags"):
         getattr(lib, name).argtypes = [ctypes.c_void_p]
     lib.nft_ctx_output_set_flags.argtypes = [ctypes.c_void_p, ctypes.c_uint]
+    lib.nft_ctx_set_dry_run.argtypes = [ctypes.c_void_p, ctypes.c_bool]
     lib.nft_run_cmd_from_buffer.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
     for name in ("nft_ctx_get_output_buffer", "nft_ctx_get_error_buffer"):
         getattr(lib, name).argtypes = [ctypes.c_void_p]
@@ -31,6 +32,7 @@ def serve():
         lib.nft_ctx_buffer_output(ctx)
         lib.nft_ctx_buffer_error(ctx)
         lib.nft_ctx_output_set_flags(ctx, request["flags"])
+        lib.nft_ctx_set_dry_run(ctx, request["dry"])
         rc = lib.nft_run_cmd_from_buffer(ctx, request["cmd"].encode())
         answer = {"rc": rc,
                   "out": lib.nft_ctx_get_output_buffer(ctx).decode(errors="replace"),
@@ -47,35 +49,42 @@ class Side:
     """One of the two that are compared."""
 
     def __init__(self, store=None, shim=None, args=()):
-        env, command = dict(os.environ), ["unshare", "-n"]
+        self.env = dict(os.environ)
+        # A namespace that outlives programs: names of interfaces are the store's, or Linux's.
+        self.keeper = subprocess.Popen(
+            ["unshare", "-n", "sh", "-c", "ip link set lo up; echo ready; exec cat"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.keeper.stdout.readline()
+        self.prefix = ["nsenter", "-t", str(self.keeper.pid), "-n"]
         self.store = None
         if store:
             self.folder = tempfile.TemporaryDirectory()
             sock = os.path.join(self.folder.name, "nft.sock")
-            # In a namespace too: names of interfaces are the store's, not the machine's.
-            self.store = subprocess.Popen(["unshare", "-n", store, *args, sock],
+            self.store = subprocess.Popen([*self.prefix, store, *args, sock],
                                           stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                           text=True)
             if self.store.stdout.readline() != "ready\n":
                 raise RuntimeError("the store does not start")
-            env.update(LD_PRELOAD=shim, SHUNT_NFT_SOCKET=sock)
-        else:
-            command += ["sh", "-c", 'ip link set lo up; exec "$@"', "sh"]
-        self.env = env
-        self.process = subprocess.Popen(
-            command + [sys.executable, os.path.abspath(__file__)], env=env,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        # For further programs on the same side.
-        self.run("list tables")
-        self.prefix = [] if store else ["nsenter", "-t", str(self.process.pid), "-n"]
+            self.env.update(LD_PRELOAD=shim, SHUNT_NFT_SOCKET=sock)
+        self.start()
 
-    def run(self, cmd, flags=0):
-        self.process.stdin.write(json.dumps({"cmd": cmd, "flags": flags}) + "\n")
+    def start(self):
+        # nft's own assertions are answers, too; what they print is not.
+        self.process = subprocess.Popen(
+            [*self.prefix, sys.executable, os.path.abspath(__file__)], env=self.env,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+    def run(self, cmd, flags=0, dry=False):
+        self.process.stdin.write(json.dumps({"cmd": cmd, "flags": flags, "dry": dry}) + "\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"nft died of: {cmd}")
-        return json.loads(line)
+        if line:
+            return json.loads(line)
+        self.process.wait()
+        if self.store and self.store.poll() is not None:
+            raise RuntimeError(f"the store died of: {cmd}")
+        self.start()
+        return {"rc": -99, "out": "", "err": "nft died"}
 
     def close(self):
         self.process.stdin.close()
@@ -85,6 +94,8 @@ class Side:
             if self.store.wait() != 0:
                 raise RuntimeError("the store failed")
             self.folder.cleanup()
+        self.keeper.stdin.close()
+        self.keeper.wait()
 
 
 if __name__ == "__main__":
