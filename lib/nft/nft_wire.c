@@ -100,6 +100,13 @@ nft_client_port(struct nft_client *client, uint32_t process)
 static void bury_orphans(struct nft_wire *wire);
 
 void
+nft_client_is(struct nft_client *client, uint32_t pid, const char *name)
+{
+	client->pid = pid;
+	strncpy(client->name, name, sizeof(client->name) - 1);
+}
+
+void
 nft_client_free(struct nft_client *client)
 {
 	struct nft_wire *wire = client->wire;
@@ -111,6 +118,7 @@ nft_client_free(struct nft_client *client)
 		*c = client->next;
 		break;
 	}
+	wire_listeners(wire);
 	if (wire->committing == client)
 		wire->committing = NULL;
 	store_for_each(item, &wire->store->tables) owner |=
@@ -127,6 +135,7 @@ nft_client_join(struct nft_client *client, unsigned int group)
 {
 	if (group < 32)
 		client->groups |= 1U << group;
+	wire_listeners(client->wire);
 }
 
 void
@@ -134,6 +143,7 @@ nft_client_leave(struct nft_client *client, unsigned int group)
 {
 	if (group < 32)
 		client->groups &= ~(1U << group);
+	wire_listeners(client->wire);
 }
 
 /* The request is answered. The client may be gone, or have sent the next one, afterwards. */
@@ -196,6 +206,7 @@ change(struct wire_msg *msg, const struct nlmsghdr *nlh)
 		store->log[i].flags = nlh->nlmsg_flags &
 				      (NLM_F_CREATE | NLM_F_EXCL | NLM_F_APPEND | NLM_F_REPLACE);
 		store->log[i].echo = (nlh->nlmsg_flags & NLM_F_ECHO) != 0;
+		store->log[i].quiet = type != wire_new_type(store->log[i].item->kind);
 		store->log[i].seq = nlh->nlmsg_seq;
 	}
 	return 0;
