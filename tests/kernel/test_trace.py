@@ -379,7 +379,7 @@ class ShuntSide(Side):
         env = dict(os.environ, LD_PRELOAD=self.shim, SHUNT_NFT_SOCKET=sock)
         argv = ["nft", "monitor", "trace"]
         if self.shuntctl:
-            argv, env = [self.router.shuntctl, "-s", self.router._path("control.sock")] + argv, None
+            argv, env = [self.router.shuntctl, "-s", self.router._path("control.sock"), "trace"], None
         return Text(argv, env), ShuntMessages(sock, NFNLGRP_NFTRACE)
 
 
@@ -430,7 +430,7 @@ def main():
     ap.add_argument("--build", default=os.path.join(cases.TOP, "build"))
     ap.add_argument("--engine", help="runtime.engine: compiled or reference")
     ap.add_argument("--shuntctl", action="store_true",
-                    help="shuntctl nft instead of nft with the preloaded shim")
+                    help="shuntctl trace instead of nft with the preloaded shim")
     ap.add_argument("names", nargs="*", help="scenarios; all")
     args = ap.parse_args()
     build = os.path.abspath(args.build)
