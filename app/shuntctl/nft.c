@@ -296,3 +296,17 @@ ctl_nft(struct ctl *ctl, const struct ctl_command *command, int argc, char **arg
 	memcpy(&args[n], argv, (size_t)argc * sizeof(*argv));
 	return shuntctl_nft(ctl->socket, argc + n, args);
 }
+
+int
+ctl_trace(struct ctl *ctl, const struct ctl_command *command, int argc, char **argv)
+{
+	static char monitor[] = "monitor", trace[] = "trace";
+	char *args[] = {monitor, trace, NULL};
+
+	if (argc > 0)
+		return ctl_misuse(ctl, command, "unexpected \"%s\"", argv[0]);
+	/* nft has no JSON of traces. */
+	if (ctl->json)
+		return ctl_misuse(ctl, command, "there is no JSON of traces");
+	return shuntctl_nft(ctl->socket, 2, args);
+}

@@ -81,6 +81,7 @@ int ctl_ask(struct ctl *ctl, const char *method, json_t *params, json_t **result
 ctl_run_fn ctl_call_plain; /* call.c: options and one argument */
 ctl_run_fn ctl_explain;	   /* explain.c */
 ctl_run_fn ctl_nft;	   /* nft.c */
+ctl_run_fn ctl_trace;	   /* nft.c: nft monitor trace */
 ctl_run_fn ctl_completion; /* completion.c */
 ctl_run_fn ctl_help;	   /* grammar.c */
 

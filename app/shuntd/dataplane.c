@@ -52,8 +52,10 @@ tick(void *arg)
 	if (path_prepare(d->path) != 0)
 		log_warning("no memory for more connections");
 	rcu_poll();
-	if (d->ruleset != NULL)
+	if (d->ruleset != NULL) {
 		ruleset_log(d);
+		ruleset_trace(d->ruleset);
+	}
 	if (d->watchdog_ns == 0 || clock_ns() - d->fed_ns < d->watchdog_ns)
 		return;
 	/* Fed only while every worker walks. */

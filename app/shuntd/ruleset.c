@@ -107,6 +107,8 @@ finish(struct ruleset *r)
 	void (*done)(void *) = r->done;
 
 	loop_timer_disarm(r->timer);
+	/* Events point into it. */
+	ruleset_trace(r);
 	live_free(r->old);
 	r->old = NULL;
 	r->done = NULL;
@@ -209,6 +211,7 @@ ruleset_new(struct daemon *d, const char *socket, int *err)
 		ruleset_free(r);
 		return NULL;
 	}
+	nft_wire_on_tracing(r->wire, ruleset_trace_listen, r);
 	*err = prepare(r, r->store, &blame);
 	if (*err == 0)
 		r->server = nft_server_new(d->loop, r->wire, socket, &access, err);
@@ -279,6 +282,7 @@ ruleset_fini(struct daemon *d)
 	/* The workers have stopped: nobody holds anything. */
 	if (d->ruleset->done != NULL)
 		finish(d->ruleset);
+	ruleset_trace_free();
 	ruleset_free(d->ruleset);
 	d->ruleset = NULL;
 }

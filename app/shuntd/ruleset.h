@@ -11,9 +11,13 @@
 #include "load.h"
 #include "nft_server.h"
 #include "store.h"
+#include "trace.h"
 
 /** Log statements that wait to become events; more are counted and lost. */
 #define LOG_RING 1024
+
+/** Trace events that wait for the control thread; more are counted and lost. */
+#define TRACE_RING 4096
 
 /** A log statement that a packet reached. */
 struct log_record {
@@ -66,5 +70,17 @@ const struct nft_env *ruleset_env(struct daemon *d);
 
 /** Turn log records of packets into events. */
 void ruleset_log(struct daemon *d);
+
+/* ruleset_trace.c */
+/** Somebody listens to trace events. Control thread: rw, workers: ro. */
+extern _Atomic bool ruleset_tracing;
+/** An event; only while somebody listens. Worker. */
+void ruleset_trace_event(const struct nft_trace_event *event);
+/** Somebody listens now, or nobody does any more. @param ctx the ruleset */
+void ruleset_trace_listen(void *ctx, bool on);
+/** Tell clients what packets did so far. Before a program goes: events point into it. */
+void ruleset_trace(struct ruleset *r);
+/** Forget those that nobody was told of. The workers have stopped. */
+void ruleset_trace_free(void);
 
 #endif

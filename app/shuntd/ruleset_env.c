@@ -252,6 +252,8 @@ ruleset_env(struct daemon *d)
 		.fib_port = fib_port,
 		.path_mtu = path_mtu,
 		.log = log_packet,
+		.tracing = &ruleset_tracing,
+		.trace = ruleset_trace_event,
 	};
 
 	env.daemon = d;

@@ -394,6 +394,16 @@ builder_chain(struct nft_builder *b, const char *name, int32_t policy)
 }
 
 int
+builder_label_chain(struct nft_builder *b, uint32_t number, uint8_t family, const char *table)
+{
+	struct nft_chain_code *chain = &b->program->chains[number];
+
+	chain->family = family;
+	chain->table = strdup(table);
+	return chain->table != NULL ? 0 : -ENOMEM;
+}
+
+int
 builder_find_chain(const struct nft_builder *b, const char *name)
 {
 	return find(&b->chains, name);

@@ -87,6 +87,9 @@ int builder_flowtable(struct nft_builder *b, uint64_t ports);
  */
 int builder_chain(struct nft_builder *b, const char *name, int32_t policy);
 
+/** Say which table a chain is in, once, for those who read the program. @return 0, -ENOMEM */
+int builder_label_chain(struct nft_builder *b, uint32_t number, uint8_t family, const char *table);
+
 /** The number of a chain, or -ENOENT. */
 int builder_find_chain(const struct nft_builder *b, const char *name);
 

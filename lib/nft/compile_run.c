@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "compile_priv.h"
+#include "trace.h"
 
 /* Bytes of the packet from a base on. As expr/payload.c. */
 static inline bool
@@ -129,11 +130,12 @@ run_rest(const struct fast_rule *rule, struct nft_eval *eval)
 			break;
 		at += expr->ops->size;
 	}
-	if (eval->regs.code == NFT_BREAK)
-		eval->regs.code = NFT_CONTINUE;
 }
 
-/* The rules of a chain from one on, until a verdict. Returns the rule behind the last one run. */
+/*
+ * The rules of a chain from one on, until a verdict, or until one has set
+ * nftrace. Returns the rule behind the last one run.
+ */
 static uint32_t
 run_rules(const struct nft_fast *fast, uint32_t at, struct nft_eval *eval)
 {
@@ -158,10 +160,26 @@ run_rules(const struct nft_fast *fast, uint32_t at, struct nft_eval *eval)
 		if (i < rule->count)
 			continue;
 		run_rest(rule, eval);
+		if (unlikely((eval->pkt->flags & PKT_NFTRACE) != 0))
+			break;
+		if (eval->regs.code == NFT_BREAK)
+			eval->regs.code = NFT_CONTINUE;
 		if (eval->regs.code != NFT_CONTINUE)
 			break;
 	}
 	return at;
+}
+
+/* The packet is traced: from here on it goes rule by rule. */
+static __rte_noinline enum verdict
+run_traced(const struct nft_base *base, struct nft_eval *eval, uint32_t chain, uint32_t rule,
+	const struct nft_return *stack, unsigned int depth, bool ran)
+{
+	struct nft_cursor at = {.chain = chain, .rule = rule, .depth = depth};
+
+	if (depth != 0)
+		memcpy(at.stack, stack, depth * sizeof(*stack));
+	return nft_trace_run(base, eval, &at, ran);
 }
 
 enum verdict
@@ -170,10 +188,7 @@ nft_compiled_run(const void *arg, struct pkt *pkt)
 	const struct nft_base *base = arg;
 	const struct nft_program *program = base->program;
 	struct nft_eval eval;
-	struct {
-		uint32_t chain;
-		uint32_t rule;
-	} stack[NFT_JUMPS];
+	struct nft_return stack[NFT_JUMPS];
 	unsigned int depth = 0;
 	uint32_t chain = base->chain, rule = 0;
 
@@ -183,9 +198,13 @@ nft_compiled_run(const void *arg, struct pkt *pkt)
 	eval.env = program->env;
 	eval.pkt = pkt;
 	eval.trail = pkt->trail;
+	if (unlikely((pkt->flags & PKT_NFTRACE) != 0))
+		return run_traced(base, &eval, chain, rule, NULL, 0, false);
 	for (;;) {
 		eval.regs.code = NFT_CONTINUE;
 		rule = run_rules(program->chains[chain].fast, rule, &eval);
+		if (unlikely((pkt->flags & PKT_NFTRACE) != 0))
+			return run_traced(base, &eval, chain, rule, stack, depth, true);
 		switch (eval.regs.code) {
 		case NF_ACCEPT: return VERDICT_ACCEPT;
 		case NF_DROP: return VERDICT_DROP;

@@ -52,6 +52,7 @@ struct nft_verdict {
 #define NFT_CHAIN_NONE UINT32_MAX
 
 struct nft_program;
+struct nft_trace_event;
 struct nft_dynamic;
 struct nft_limit;
 
@@ -84,6 +85,10 @@ struct nft_env {
 	uint32_t (*path_mtu)(const struct pkt *pkt);
 	/** A log statement was reached. @param flags NF_LOG_* */
 	void (*log)(const struct pkt *pkt, const char *prefix, uint32_t level, uint32_t flags);
+	/** Somebody wants to know of traced packets; NULL: nobody ever does. */
+	const _Atomic bool *tracing;
+	/** What befell a packet with nftrace set; copied. Only while *tracing. Worker. */
+	void (*trace)(const struct nft_trace_event *event);
 };
 
 /** One evaluation of one packet at one base chain. */

@@ -99,6 +99,9 @@ declare_chains(struct loader *l, const struct store_table *table)
 		if (rc == 0)
 			rc = builder_put_chain(
 				l->builder, chain->number, chain->name, (int32_t)chain->policy);
+		if (rc == 0)
+			rc = builder_label_chain(
+				l->builder, chain->number, table->family, table->name);
 	}
 	return rc;
 }

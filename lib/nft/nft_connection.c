@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -56,11 +58,11 @@ drop_chunk(struct nft_conn *conn)
 	free(chunk);
 }
 
-/* Append a frame; a client that would get beyond the bounds is broken instead. */
+/* Append a frame; a client whose answers would get beyond their bound is broken instead. */
 static void
 out_frame(struct nft_conn *conn, enum nft_frame_type type, const void *data, size_t len)
 {
-	bool event = type == NFT_FRAME_EVENT;
+	bool event = type == NFT_FRAME_EVENT || type == NFT_FRAME_LOST;
 	struct nft_frame head = {
 		.len = (uint32_t)len,
 		.type = (uint8_t)type,
@@ -72,8 +74,7 @@ out_frame(struct nft_conn *conn, enum nft_frame_type type, const void *data, siz
 	if (conn->broken)
 		return;
 	loop_defer(conn->server->loop, &conn->service);
-	if (len > NFT_DATAGRAM_MAX || (event && conn->out_events + whole > NFT_EVENTS_MAX) ||
-		(!event && conn->out_answers + whole > NFT_REPLIES_MAX)) {
+	if (len > NFT_DATAGRAM_MAX || (!event && conn->out_answers + whole > NFT_REPLIES_MAX)) {
 		conn->broken = true;
 		return;
 	}
@@ -95,13 +96,39 @@ out_frame(struct nft_conn *conn, enum nft_frame_type type, const void *data, siz
 	}
 }
 
+/*
+ * A notification. One that finds no room is lost, and all that follow until the
+ * client has taken what waits for it (netlink_overrun); then it is told.
+ */
+static void
+out_event(struct nft_conn *conn, const void *data, size_t len)
+{
+	if (data == NULL || conn->out_events + sizeof(struct nft_frame) + len > NFT_EVENTS_MAX) {
+		conn->lost = true;
+		loop_defer(conn->server->loop, &conn->service);
+	}
+	if (!conn->lost)
+		out_frame(conn, NFT_FRAME_EVENT, data, len);
+}
+
+/* The next piece of output, if there is any. */
+static struct nft_chunk *
+next_chunk(struct nft_conn *conn)
+{
+	if (TAILQ_EMPTY(&conn->out) && conn->lost) {
+		conn->lost = false;
+		out_frame(conn, NFT_FRAME_LOST, NULL, 0);
+	}
+	return TAILQ_FIRST(&conn->out);
+}
+
 /* Write what the socket takes. */
 static void
 transmit(struct nft_conn *conn)
 {
 	struct nft_chunk *chunk;
 
-	while (!conn->broken && (chunk = TAILQ_FIRST(&conn->out)) != NULL) {
+	while (!conn->broken && (chunk = next_chunk(conn)) != NULL) {
 		ssize_t n = send(conn->fd, chunk->data + conn->sent, chunk->end - conn->sent,
 			MSG_DONTWAIT | MSG_NOSIGNAL);
 
@@ -173,7 +200,10 @@ service(void *arg)
 static void
 on_send(void *ctx, const void *datagram, size_t len, bool event)
 {
-	out_frame(ctx, event ? NFT_FRAME_EVENT : NFT_FRAME_REP, datagram, len);
+	if (event)
+		out_event(ctx, datagram, len);
+	else
+		out_frame(ctx, NFT_FRAME_REP, datagram, len);
 }
 
 static void
@@ -325,12 +355,33 @@ on_event(void *arg, uint32_t events)
 	service(conn);
 }
 
+/* Who has made the connection, as /proc calls it. */
+static void
+introduce(struct nft_conn *conn)
+{
+	struct ucred peer = {0};
+	socklen_t len = sizeof(peer);
+	char path[32], name[16] = "";
+	ssize_t n;
+	int fd;
+
+	if (getsockopt(conn->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
+		return;
+	nft_client_port(conn->client, (uint32_t)peer.pid);
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)peer.pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd >= 0 ? read(fd, name, sizeof(name) - 1) : 0;
+	name[n > 0 ? n : 0] = '\0';
+	name[strcspn(name, "\n")] = '\0';
+	if (fd >= 0)
+		close(fd);
+	nft_client_is(conn->client, (uint32_t)peer.pid, name);
+}
+
 void
 nft_conn_open(struct nft_server *server, int fd)
 {
 	struct nft_conn *conn = calloc(1, sizeof(*conn));
-	struct ucred peer = {0};
-	socklen_t len = sizeof(peer);
 
 	if (conn == NULL) {
 		close(fd);
@@ -344,8 +395,8 @@ nft_conn_open(struct nft_server *server, int fd)
 	LIST_INSERT_HEAD(&server->conns, conn, link);
 	server->conn_count++;
 	conn->client = nft_client_new(server->wire, on_send, conn);
-	if (conn->client != NULL && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0)
-		nft_client_port(conn->client, (uint32_t)peer.pid);
+	if (conn->client != NULL)
+		introduce(conn);
 	if (conn->client == NULL ||
 		loop_add(server->loop, fd, EPOLLIN, on_event, conn, &conn->watch) != 0)
 		nft_conn_free(conn);

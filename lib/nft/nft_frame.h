@@ -9,7 +9,7 @@
  * END. The END is there because a batch that nft has sent has no answer if all
  * went well: without it the shim could not tell success from "not yet". EVENT
  * frames, notifications of joined groups, may come at any time, between the
- * REPs of an answer too.
+ * REPs of an answer too; so may a LOST, in the place of those that are missing.
  */
 #ifndef SHUNT_NFT_FRAME_H
 #define SHUNT_NFT_FRAME_H
@@ -34,6 +34,7 @@ enum nft_frame_type {
 	NFT_FRAME_REP = 16,   /**< daemon: a datagram of the answer */
 	NFT_FRAME_END = 17,   /**< daemon: the request is answered; no payload */
 	NFT_FRAME_EVENT = 18, /**< daemon: a notification */
+	NFT_FRAME_LOST = 19,  /**< daemon: here notifications were lost; no payload */
 };
 
 /** In nft_frame.flags: another fragment of this request follows. */

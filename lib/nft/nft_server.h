@@ -7,9 +7,10 @@
  *
  * Bounds: NFT_CLIENTS_MAX clients; a request is at most NFT_REQUEST_MAX; a client
  * has one request at a time, further ones stay unread in its socket until it has
- * taken its answer. One that does not read is closed when NFT_EVENTS_MAX of
- * notifications or NFT_REPLIES_MAX of answers wait for it; one that sends what is
- * no frame is closed at once. Nothing here blocks.
+ * taken its answer. One that does not read loses notifications when NFT_EVENTS_MAX
+ * of them wait for it, and is told so behind these, as netlink says ENOBUFS; it is
+ * closed when NFT_REPLIES_MAX of answers wait for it. One that sends what is no
+ * frame is closed at once. Nothing here blocks.
  */
 #ifndef SHUNT_NFT_SERVER_H
 #define SHUNT_NFT_SERVER_H

@@ -42,6 +42,7 @@ struct nft_conn {
 	size_t out_len;	    /**< bytes that have not */
 	size_t out_events;  /**< bytes of EVENT frames in the chunks */
 	size_t out_answers; /**< bytes of the others in the chunks */
+	bool lost;	    /**< notifications; the client has not been told yet */
 	bool busy;	    /**< the wire has the request */
 	bool eof;	    /**< it sends no more */
 	bool broken;	    /**< to be closed */

@@ -89,31 +89,10 @@ client_of_port(const struct nft_wire *wire, uint32_t port)
 	return NULL;
 }
 
-/* What a process calls itself; without /proc nothing. */
-static void
-read_name(uint32_t process, char name[16])
-{
-	char path[32];
-	ssize_t len;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%u/comm", process);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	len = read(fd, name, 15);
-	close(fd);
-	name[len > 0 && name[len - 1] == '\n' ? len - 1 : len > 0 ? len : 0] = '\0';
-}
-
 uint32_t
 nft_client_port(struct nft_client *client, uint32_t process)
 {
 	uint32_t port = process;
-
-	client->process = process;
-	if (process != 0)
-		read_name(process, client->name);
 
 	while (port == 0 || client_of_port(client->wire, port) != NULL)
 		port = --client->wire->ports;
@@ -122,6 +101,13 @@ nft_client_port(struct nft_client *client, uint32_t process)
 
 /* Tables whose owners have gone go, too (nft_rcv_nl_event). Nobody is told. */
 static void bury_orphans(struct nft_wire *wire);
+
+void
+nft_client_is(struct nft_client *client, uint32_t pid, const char *name)
+{
+	client->pid = pid;
+	strncpy(client->name, name, sizeof(client->name) - 1);
+}
 
 void
 nft_client_free(struct nft_client *client)
@@ -135,6 +121,7 @@ nft_client_free(struct nft_client *client)
 		*c = client->next;
 		break;
 	}
+	wire_listeners(wire);
 	if (wire->committing == client)
 		wire->committing = NULL;
 	store_for_each(item, &wire->store->tables) owner |=
@@ -151,6 +138,7 @@ nft_client_join(struct nft_client *client, unsigned int group)
 {
 	if (group < 32)
 		client->groups |= 1U << group;
+	wire_listeners(client->wire);
 }
 
 void
@@ -158,6 +146,7 @@ nft_client_leave(struct nft_client *client, unsigned int group)
 {
 	if (group < 32)
 		client->groups &= ~(1U << group);
+	wire_listeners(client->wire);
 }
 
 /* The request is answered. The client may be gone, or have sent the next one, afterwards. */
@@ -220,6 +209,7 @@ change(struct wire_msg *msg, const struct nlmsghdr *nlh)
 		store->log[i].flags = nlh->nlmsg_flags &
 				      (NLM_F_CREATE | NLM_F_EXCL | NLM_F_APPEND | NLM_F_REPLACE);
 		store->log[i].echo = (nlh->nlmsg_flags & NLM_F_ECHO) != 0;
+		store->log[i].quiet = type != wire_new_type(store->log[i].item->kind);
 		store->log[i].seq = nlh->nlmsg_seq;
 	}
 	return 0;

@@ -15,6 +15,7 @@
 
 struct store;
 struct store_rule;
+struct nft_trace_event;
 
 /** A rule that cannot be. */
 struct nft_blame {
@@ -59,6 +60,7 @@ void nft_wire_free(struct nft_wire *wire);
 
 /**
  * One netlink datagram for a client; copied by the callee.
+ * @param datagram NULL, with event: notifications for it were lost
  * @param event a notification, not an answer
  */
 typedef void (*nft_send_t)(void *ctx, const void *datagram, size_t len, bool event);
@@ -72,6 +74,9 @@ struct nft_client *nft_client_new(struct nft_wire *wire, nft_send_t send, void *
  * after nft_client_new(). @return the number
  */
 uint32_t nft_client_port(struct nft_client *client, uint32_t process);
+
+/** What its process is: Linux tells monitors who made a generation. @param name cut to 15 bytes */
+void nft_client_is(struct nft_client *client, uint32_t pid, const char *name);
 
 /** It went away; while its request is unanswered, too: done is not called any more. */
 void nft_client_free(struct nft_client *client);
@@ -88,8 +93,24 @@ void nft_client_free(struct nft_client *client);
 void nft_client_request(struct nft_client *client, int protocol, const void *req, size_t len,
 	void (*done)(void *ctx), void *ctx);
 
-/** Begin or end to receive a group's events (NFNLGRP_NFTABLES). */
+/** Begin or end to receive a group's events (NFNLGRP_NFTABLES, NFNLGRP_NFTRACE). */
 void nft_client_join(struct nft_client *client, unsigned int group);
 void nft_client_leave(struct nft_client *client, unsigned int group);
+
+/** Call a function when the first client wants trace events, and when the last one has left. */
+void nft_wire_on_tracing(struct nft_wire *wire, void (*tracing)(void *ctx, bool on), void *ctx);
+
+/** Tell all who want to know what befell a traced packet. The event's program is alive. */
+void nft_wire_trace(struct nft_wire *wire, const struct nft_trace_event *event);
+
+/**
+ * Tell monitors what packets have changed since the last call: quotas that are used
+ * up (nft_quota_obj_eval). To be called now and then. Elements that packets add, and
+ * elements whose time is over, are no events, as in Linux.
+ */
+void nft_wire_look(struct nft_wire *wire);
+
+/** Events of a group were lost before they came here: tell those who want them. */
+void nft_wire_lost(struct nft_wire *wire, unsigned int group);
 
 #endif

@@ -25,6 +25,7 @@ nft_program_free(struct nft_program *program)
 		nft_fast_free(program->chains[i].fast);
 		free(program->chains[i].rules);
 		free(program->chains[i].name);
+		free(program->chains[i].table);
 	}
 	for (uint32_t i = 0; !program->borrowed && i < program->set_count; i++)
 		nft_set_free(program->sets[i]);

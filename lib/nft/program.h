@@ -19,6 +19,12 @@
 
 struct nft_fast;
 
+/** Where a jump came from: the chain, and the rule behind the jump. */
+struct nft_return {
+	uint32_t chain;
+	uint32_t rule;
+};
+
 /**
  * A rule's expressions, one behind the other, as they are where its chain is
  * reached from. Programs share it as long as the rule stays as it is.
@@ -45,11 +51,13 @@ struct nft_rule_code {
 
 /** A chain. */
 struct nft_chain_code {
-	char *name; /**< owned */
+	char *name;  /**< owned */
+	char *table; /**< that it is in, owned; NULL: of a program without tables */
 	struct nft_rule_code *rules;
 	uint32_t rule_count;
 	struct nft_fast *fast; /**< by nft_compile(), owned; NULL: not compiled */
 	int32_t policy;	       /**< NF_ACCEPT or NF_DROP, of a base chain */
+	uint8_t family;	       /**< of its table, NFPROTO_* */
 };
 
 /** A named object. */

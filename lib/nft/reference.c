@@ -3,9 +3,9 @@
  * The reference: rule by rule, as nft_do_chain does it, without any
  * optimisation. It judges whatever is faster.
  */
-#include "program.h"
+#include "trace.h"
 
-/* Run a rule. Afterwards regs.code is NFT_CONTINUE or a verdict. */
+/* Run a rule. Afterwards regs.code is NFT_CONTINUE, NFT_BREAK or a verdict. */
 static void
 run_rule(const struct nft_rule_code *rule, struct nft_eval *eval)
 {
@@ -20,9 +20,6 @@ run_rule(const struct nft_rule_code *rule, struct nft_eval *eval)
 			break;
 		at += expr->ops->size;
 	}
-	/* A broken rule just does not match. */
-	if (eval->regs.code == NFT_BREAK)
-		eval->regs.code = NFT_CONTINUE;
 }
 
 enum verdict
@@ -32,41 +29,45 @@ nft_reference_run(const void *arg, struct pkt *pkt)
 	const struct nft_program *program = base->program;
 	struct nft_eval eval = {
 		.program = program, .env = program->env, .pkt = pkt, .trail = pkt->trail};
-	struct {
-		uint32_t chain;
-		uint32_t rule;
-	} stack[NFT_JUMPS];
-	unsigned int depth = 0;
-	uint32_t chain = base->chain, rule = 0;
+	struct nft_cursor at = {.chain = base->chain};
 
+	if (pkt->flags & PKT_NFTRACE)
+		return nft_trace_run(base, &eval, &at, false);
 	for (;;) {
-		const struct nft_chain_code *code = &program->chains[chain];
+		const struct nft_chain_code *code = &program->chains[at.chain];
 
 		eval.regs.code = NFT_CONTINUE;
-		for (; rule < code->rule_count && eval.regs.code == NFT_CONTINUE; rule++)
-			run_rule(&code->rules[rule], &eval);
+		while (at.rule < code->rule_count && eval.regs.code == NFT_CONTINUE) {
+			run_rule(&code->rules[at.rule++], &eval);
+			/* From the rule that sets it on, each one that matches is told of. */
+			if (pkt->flags & PKT_NFTRACE)
+				return nft_trace_run(base, &eval, &at, true);
+			/* A broken rule just does not match. */
+			if (eval.regs.code == NFT_BREAK)
+				eval.regs.code = NFT_CONTINUE;
+		}
 		switch (eval.regs.code) {
 		case NF_ACCEPT: return VERDICT_ACCEPT;
 		case NF_DROP: return VERDICT_DROP;
 		case NFT_JUMP:
 			/* The loader refuses what nests deeper. */
-			if (depth == NFT_JUMPS)
+			if (at.depth == NFT_JUMPS)
 				return VERDICT_DROP;
-			stack[depth].chain = chain;
-			stack[depth++].rule = rule;
-			chain = eval.regs.chain;
-			rule = 0;
+			at.stack[at.depth++] = (struct nft_return){at.chain, at.rule};
+			at.chain = eval.regs.chain;
+			at.rule = 0;
 			continue;
 		case NFT_GOTO:
-			chain = eval.regs.chain;
-			rule = 0;
+			at.chain = eval.regs.chain;
+			at.rule = 0;
 			continue;
 		default: break; /* return, or the chain's end */
 		}
-		if (depth == 0)
+		if (at.depth == 0)
 			break;
-		chain = stack[--depth].chain;
-		rule = stack[depth].rule;
+		at.depth--;
+		at.chain = at.stack[at.depth].chain;
+		at.rule = at.stack[at.depth].rule;
 	}
 	return program->chains[base->chain].policy == NF_DROP ? VERDICT_DROP : VERDICT_ACCEPT;
 }

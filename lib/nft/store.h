@@ -158,10 +158,11 @@ struct store_set {
 struct store_elem {
 	struct store_item item;
 	struct store_set *set;
-	uint64_t timeout_ns;			/**< its life, 0: for ever */
-	struct store_blob *userdata;		/**< NULL: none */
-	struct store_chain *chain;		/**< verdict maps */
-	struct store_object *object;		/**< object maps */
+	uint64_t timeout_ns;	     /**< its life, 0: for ever */
+	struct store_blob *userdata; /**< NULL: none */
+	struct store_chain *chain;   /**< verdict maps */
+	bool shadow;		     /**< of one that a packet added, until that is deleted */
+	struct store_object *object; /**< object maps */
 	struct nft_elem_statements *statements; /**< owned; NULL: none */
 	bool has_last;				/**< the end of its range was said */
 	bool entered;				/**< it is in one of the two sets */
@@ -182,6 +183,7 @@ struct store_object {
 	uint32_t state;	       /**< none of NFT_STATEMENT_OTHER */
 	uint64_t base[2];      /**< what a counter began with */
 	struct nft_count zero; /**< what a counter had counted when it was reset */
+	bool depleted;	       /**< a quota's end was seen, and told of */
 	uint32_t number;       /**< in programs, for life */
 };
 
@@ -205,6 +207,7 @@ struct store_change {
 	uint32_t old_len;
 	uint16_t flags; /**< NLM_F_* of the message that made it */
 	bool echo;
+	bool quiet; /**< a field that changed by the way: nobody is told */
 	uint32_t seq;
 };
 

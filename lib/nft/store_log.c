@@ -143,18 +143,21 @@ store_add(struct store *store, struct store_list *list, struct store_item *item,
 	return 0;
 }
 
-/* Unlink all items of a list, last first. */
+/* Unlink all items of a list, in their order. */
 static int
 remove_all(struct store *store, struct store_list *list)
 {
 	int rc = 0;
 
-	while (rc == 0 && list->last != NULL)
-		rc = store_remove(store, list->last);
+	while (rc == 0 && list->first != NULL)
+		rc = store_remove(store, list->first);
 	return rc;
 }
 
-/* A table goes with its rules first, so that nothing in it is held any more. */
+/*
+ * A table goes with its rules first, so that nothing in it is held any more; in
+ * the order of nft_flush_table, for so are clients told.
+ */
 static int
 remove_table(struct store *store, struct store_table *table)
 {
@@ -165,10 +168,10 @@ remove_table(struct store *store, struct store_table *table)
 	if (rc == 0)
 		rc = remove_all(store, &table->sets);
 	if (rc == 0)
-		rc = remove_all(store, &table->chains);
+		rc = remove_all(store, &table->flowtables);
 	if (rc == 0)
 		rc = remove_all(store, &table->objects);
-	return rc != 0 ? rc : remove_all(store, &table->flowtables);
+	return rc != 0 ? rc : remove_all(store, &table->chains);
 }
 
 /* Whether an item lives by the rule that holds it. */

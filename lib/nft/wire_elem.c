@@ -396,6 +396,7 @@ store_shadow(
 
 	if (elem == NULL)
 		return -ENOMEM;
+	elem->shadow = true;
 	memcpy(elem->e.bytes, key, set->key_len);
 	rc = store_add(store, &set->elems, &elem->item, NULL);
 	if (rc != 0)
@@ -418,6 +419,38 @@ flush_dynamic(struct store *store, struct store_set *set)
 		if (rc == 0)
 			rc = store_remove(store, &elem->item);
 	}
+	return rc;
+}
+
+/* The order of a tree of intervals (nft_rbtree_insert): the greatest first, a start before an end.
+ */
+static int
+compare_flushed(const void *a, const void *b)
+{
+	const struct store_elem *x = *(struct store_elem *const *)a;
+	const struct store_elem *y = *(struct store_elem *const *)b;
+	int order = memcmp(y->e.bytes, x->e.bytes, x->set->key_len);
+
+	if (x->e.catchall != y->e.catchall)
+		return (int)x->e.catchall - (int)y->e.catchall;
+	return order != 0 ? order : (int)x->e.end - (int)y->e.end;
+}
+
+/* All elements, in the order in which Linux tells of them; that of a hash is nobody's. */
+static int
+flush_elems(struct store *store, struct store_set *set)
+{
+	uint32_t count = 0, most = set->elems.count;
+	struct store_elem **elems = calloc(most + 1, sizeof(elems[0]));
+	int rc = elems != NULL ? 0 : -ENOMEM;
+
+	for (struct store_item *e = set->elems.first; rc == 0 && e != NULL; e = e->next)
+		elems[count++] = (struct store_elem *)e;
+	if (count > 1 && (set->flags & NFT_SET_INTERVAL) && set->field_count == 0)
+		qsort(elems, count, sizeof(elems[0]), compare_flushed);
+	for (uint32_t i = 0; i < count && rc == 0; i++)
+		rc = store_remove(store, &elems[i]->item);
+	free(elems);
 	return rc;
 }
 
@@ -456,13 +489,10 @@ wire_del_elem(struct wire_msg *msg)
 		return rc;
 	if (set->item.use != 0 && (set->flags & (NFT_SET_CONSTANT | NFT_SET_ANONYMOUS)))
 		return -EBUSY;
-	while (list == NULL && set->elems.last != NULL) {
-		rc = store_remove(store, set->elems.last);
-		if (rc != 0)
-			return rc;
+	if (list == NULL) {
+		rc = flush_elems(store, set);
+		return rc != 0 ? rc : flush_dynamic(store, set);
 	}
-	if (list == NULL)
-		return flush_dynamic(store, set);
 	mnl_attr_for_each_nested (nest, list) {
 		rc = delete_elem(msg, set, nest);
 		if (rc != 0)

@@ -4,10 +4,8 @@
  * for an echo (nf_tables_commit's notifications).
  */
 #include <arpa/inet.h>
-#include <string.h>
-#include <sys/prctl.h>
-#include <unistd.h>
 
+#include "clock.h"
 #include "wire_priv.h"
 
 #define GROUP (1U << NFNLGRP_NFTABLES)
@@ -23,13 +21,36 @@ tell(struct nft_wire *wire, struct nft_client *asker, const struct nlmsghdr *nlh
 		wire_send(asker, nlh, false);
 }
 
-/* Elements of a set that went as a whole are not told of. */
+/* Several fields of an item that a message changed, one behind the other, are one event. */
 static bool
-told(const struct store_change *change)
+told_before(const struct store *store, uint32_t at)
 {
-	if (change->op == STORE_REMOVED && change->item->kind == STORE_ELEM)
-		return ((const struct store_elem *)change->item)->set->item.linked;
-	return true;
+	const struct store_change *change = &store->log[at], *before = change - 1;
+
+	return at != 0 && before->item == change->item && before->seq == change->seq &&
+	       (before->op == STORE_FIELD || before->op == STORE_SWAPPED);
+}
+
+/*
+ * Elements of a set that went as a whole are not told of, nor are `jump { }`'s
+ * chain and its rules when the rule goes that has it.
+ */
+static bool
+told(const struct store *store, uint32_t at)
+{
+	const struct store_change *change = &store->log[at];
+
+	if (change->op == STORE_FIELD || change->op == STORE_SWAPPED)
+		return !change->quiet && !told_before(store, at);
+	if (change->op != STORE_REMOVED)
+		return change->item->kind != STORE_ELEM ||
+		       !((const struct store_elem *)change->item)->shadow;
+	switch (change->item->kind) {
+	case STORE_ELEM: return ((const struct store_elem *)change->item)->set->item.linked;
+	case STORE_CHAIN: return !((const struct store_chain *)change->item)->binding;
+	case STORE_RULE: return !((const struct store_rule *)change->item)->chain->binding;
+	default: return true;
+	}
 }
 
 static uint16_t
@@ -44,21 +65,68 @@ flags_of(const struct store_change *change)
 	return flags;
 }
 
+/* An element: what a packet added is told of as it is. */
+static void
+fill_gone_elem(struct nft_wire *wire, struct nlmsghdr *nlh, const struct store_elem *elem)
+{
+	struct nft_dynamic_elem *added =
+		elem->shadow ? nft_dynamic_find(elem->set->dynamic, elem->e.bytes, clock_ns())
+			     : NULL;
+
+	if (added != NULL)
+		wire_fill_dynamic(nlh, elem->set, added);
+	else
+		wire_fill(wire, nlh, &elem->item);
+}
+
+/* Of what is gone only the name is told, and the handle. Rules and elements are told whole. */
+static void
+fill_gone(struct nft_wire *wire, struct nlmsghdr *nlh, const struct store_item *item)
+{
+	const struct store_object *object = (const struct store_object *)item;
+
+	switch (item->kind) {
+	case STORE_TABLE:
+		mnl_attr_put_strz(nlh, NFTA_TABLE_NAME, ((const struct store_table *)item)->name);
+		wire_put_u64(nlh, NFTA_TABLE_HANDLE, item->handle);
+		break;
+	case STORE_CHAIN:
+		mnl_attr_put_strz(
+			nlh, NFTA_CHAIN_TABLE, ((const struct store_chain *)item)->table->name);
+		mnl_attr_put_strz(nlh, NFTA_CHAIN_NAME, ((const struct store_chain *)item)->name);
+		wire_put_u64(nlh, NFTA_CHAIN_HANDLE, item->handle);
+		break;
+	case STORE_SET:
+		mnl_attr_put_strz(
+			nlh, NFTA_SET_TABLE, ((const struct store_set *)item)->table->name);
+		mnl_attr_put_strz(nlh, NFTA_SET_NAME, ((const struct store_set *)item)->name);
+		wire_put_u64(nlh, NFTA_SET_HANDLE, item->handle);
+		break;
+	case STORE_OBJECT:
+		mnl_attr_put_strz(nlh, NFTA_OBJ_TABLE, object->table->name);
+		mnl_attr_put_strz(nlh, NFTA_OBJ_NAME, object->name);
+		mnl_attr_put_u32(nlh, NFTA_OBJ_TYPE, htonl(object->type));
+		wire_put_u64(nlh, NFTA_OBJ_HANDLE, item->handle);
+		break;
+	case STORE_FLOWTABLE:
+		mnl_attr_put_strz(nlh, NFTA_FLOWTABLE_TABLE,
+			((const struct store_flowtable *)item)->table->name);
+		mnl_attr_put_strz(
+			nlh, NFTA_FLOWTABLE_NAME, ((const struct store_flowtable *)item)->name);
+		wire_put_u64(nlh, NFTA_FLOWTABLE_HANDLE, item->handle);
+		break;
+	case STORE_ELEM: fill_gone_elem(wire, nlh, (const struct store_elem *)item); break;
+	default: wire_fill(wire, nlh, item); break;
+	}
+}
+
 void
 wire_fill_generation(
-	const struct nft_wire *wire, const struct nft_client *client, struct nlmsghdr *nlh)
+	const struct nft_wire *wire, struct nlmsghdr *nlh, const struct nft_client *asker)
 {
-	uint32_t process = client != NULL ? client->process : 0;
-	char name[16] = "";
-
-	if (process != 0)
-		memcpy(name, client->name, sizeof(name));
-	else
-		(void)prctl(PR_GET_NAME, name, 0, 0, 0);
 	mnl_attr_put_u32(nlh, NFTA_GEN_ID, htonl(wire->store->generation));
-	mnl_attr_put_u32(
-		nlh, NFTA_GEN_PROC_PID, htonl(process != 0 ? process : (uint32_t)getpid()));
-	mnl_attr_put_strz(nlh, NFTA_GEN_PROC_NAME, name);
+	mnl_attr_put_u32(nlh, NFTA_GEN_PROC_PID, htonl(asker->pid));
+	mnl_attr_put_strz(nlh, NFTA_GEN_PROC_NAME, asker->name);
 }
 
 void
@@ -67,20 +135,62 @@ wire_events(struct nft_wire *wire, struct nft_client *client, bool echo_generati
 	const struct store *store = wire->store;
 	struct nlmsghdr *nlh;
 
+	nft_wire_look(wire);
 	for (uint32_t i = 0; i < store->log_count; i++) {
 		const struct store_change *change = &store->log[i];
 		const struct store_item *item = change->item;
 
-		if (!told(change))
+		if (!told(store, i))
 			continue;
 		nlh = wire_begin(wire,
 			change->op == STORE_REMOVED ? wire_del_type(item->kind)
 						    : wire_new_type(item->kind),
 			flags_of(change), change->seq, wire_family(item));
-		wire_fill(wire, nlh, item);
+		if (change->op == STORE_REMOVED)
+			fill_gone(wire, nlh, item);
+		else
+			wire_fill(wire, nlh, item);
 		tell(wire, change->echo ? client : NULL, nlh);
 	}
 	nlh = wire_begin(wire, NFT_MSG_NEWGEN, 0, 0, NFPROTO_UNSPEC);
-	wire_fill_generation(wire, client, nlh);
+	wire_fill_generation(wire, nlh, client);
 	tell(wire, echo_generation ? client : NULL, nlh);
+}
+
+/* Whether packets have used up a quota. */
+static bool
+depleted(const struct nft_wire *wire, const struct store_object *object)
+{
+	return object->statement.kind == NFT_STATEMENT_QUOTA && object->state != STORE_NO_STATE &&
+	       atomic_load_explicit(&wire->store->states->buckets[object->state].words[1],
+		       memory_order_relaxed) != 0;
+}
+
+void
+nft_wire_look(struct nft_wire *wire)
+{
+	bool watched = wire->watched;
+	struct nlmsghdr *nlh;
+
+	wire->watched = false;
+	for (const struct nft_client *c = wire->clients; c != NULL; c = c->next)
+		wire->watched = wire->watched || (c->groups & GROUP);
+	store_for_each(table, &wire->store->tables)
+	{
+		/* Of what was used up before anybody listened nobody is told. */
+		if (!wire->watched)
+			break;
+		store_for_each(item, &((struct store_table *)table)->objects)
+		{
+			struct store_object *object = (struct store_object *)item;
+			bool before = object->depleted;
+
+			object->depleted = depleted(wire, object);
+			if (before || !object->depleted || !watched)
+				continue;
+			nlh = wire_begin(wire, NFT_MSG_NEWOBJ, 0, 0, wire_family(item));
+			wire_fill(wire, nlh, item);
+			tell(wire, NULL, nlh);
+		}
+	}
 }

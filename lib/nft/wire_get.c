@@ -323,7 +323,7 @@ get_generation(struct wire_msg *msg)
 	struct nlmsghdr *nlh =
 		wire_begin(msg->wire, NFT_MSG_NEWGEN, 0, msg->nlh->nlmsg_seq, NFPROTO_UNSPEC);
 
-	wire_fill_generation(msg->wire, msg->client, nlh);
+	wire_fill_generation(msg->wire, nlh, msg->client);
 	wire_send(msg->client, nlh, false);
 }
 

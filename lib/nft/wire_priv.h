@@ -28,6 +28,10 @@ struct nft_wire {
 	uint32_t ports;		 /* of clients whose process is no name for them: counted down */
 	struct store_gone *gone; /* what that batch removed */
 	uint8_t *scratch;
+	bool watched; /* somebody listened when packets' doings were looked at last */
+	bool tracing; /* a client has joined the group of trace events */
+	void (*on_tracing)(void *ctx, bool on); /* told of it; may be NULL */
+	void *on_tracing_ctx;
 };
 
 struct nft_client {
@@ -35,10 +39,10 @@ struct nft_client {
 	struct nft_wire *wire;
 	nft_send_t send;
 	void *ctx;
+	uint32_t pid;  /* of its process; 0: not known */
+	char name[16]; /* and what that is called */
 	uint32_t groups;
 	uint32_t port;		 /* no other client has it */
-	uint32_t process;	 /* 0: not known */
-	char name[16];		 /* of the process */
 	void (*done)(void *ctx); /* of the request that is not answered yet */
 	void *done_ctx;
 	void *waiting; /* that request, while another client's commit is under way */
@@ -155,9 +159,12 @@ int wire_elem_key(struct wire_msg *msg, const struct nlattr *nest, struct store_
 /* wire_events.c: tell monitors, and the client that asked for an echo, of the log's changes. */
 void wire_events(struct nft_wire *wire, struct nft_client *client, bool echo_generation);
 
-/* What a message says of the generation, and who made it: NULL: the daemon itself. */
+/* wire_trace.c: clients joined groups, left them, or went. */
+void wire_listeners(struct nft_wire *wire);
+
+/* What a message says of the generation. */
 void wire_fill_generation(
-	const struct nft_wire *wire, const struct nft_client *client, struct nlmsghdr *nlh);
+	const struct nft_wire *wire, struct nlmsghdr *nlh, const struct nft_client *asker);
 
 /* wire_fill.c: an element that a packet added. */
 void wire_fill_dynamic(

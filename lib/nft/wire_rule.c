@@ -449,8 +449,9 @@ link_rule(struct wire_msg *msg, struct store_rule *rule, struct store_item *at)
 	int rc;
 
 	if (flags & NLM_F_REPLACE) {
-		rc = store_add(store, rules, &rule->item, at->next);
-		return rc != 0 ? rc : store_remove(store, at);
+		/* In this order are they told of. */
+		rc = store_remove(store, at);
+		return rc != 0 ? rc : store_add(store, rules, &rule->item, at->next);
 	}
 	if (flags & NLM_F_APPEND)
 		before = at != NULL ? at->next : NULL;

@@ -145,6 +145,7 @@ struct pkt {
 	uint32_t priority; /**< meta priority */
 	uint32_t conn;	   /**< connection of its worker, CONN_NONE without */
 	uint32_t generation; /**< of the program that judges it */
+	uint32_t trace_id;   /**< of its trace events; 0: there was none yet */
 	uint64_t now_ns;     /**< the walk's clock */
 	void *trail;	     /**< lib/nft: what the walk has recorded so far; NULL without */
 	struct tuple tuple;  /**< as it is in the packet now, translation included */

@@ -8,6 +8,7 @@
 #include <netinet/icmp6.h>
 #include <netinet/ip_icmp.h>
 
+#include "checksum.h"
 #include "icmp_error.h"
 
 /* The route back to the sender, and the address that the error comes from. */
@@ -112,6 +113,34 @@ reset(struct worker *w, struct pkt *about)
 	send_own(w, m, about);
 }
 
+/*
+ * Whether nf_send_unreach and nf_send_unreach6 find a checksum wrong. Of protocols
+ * that they do not know they take the whole payload for a sum.
+ */
+static bool
+sum_wrong(const struct pkt *about)
+{
+	uint32_t len = (uint32_t)(about->ip_len + about->l2_len - about->l4_off);
+	uint64_t sum = 0;
+
+	switch (about->l4_proto) {
+	case IPPROTO_TCP:
+	case IPPROTO_UDP:
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6: return (about->flags & PKT_L4_BAD) != 0;
+	case IPPROTO_GRE:
+	case IPPROTO_AH:
+	case IPPROTO_ESP:
+	case IPPROTO_SCTP:
+	case IPPROTO_UDPLITE:
+	case IPPROTO_DCCP: return false;
+	default: break;
+	}
+	if (about->flags & PKT_IPV6)
+		sum = sum_pseudo(&about->tuple, len);
+	return sum_fold(sum_bytes(sum, pkt_l4(about), len)) != 0xffff;
+}
+
 void
 path_reject(struct path *path, struct pkt *about, bool tcp_reset, uint8_t code)
 {
@@ -121,8 +150,7 @@ path_reject(struct path *path, struct pkt *about, bool tcp_reset, uint8_t code)
 		reset(w, about);
 		return;
 	}
-	/* nf_send_unreach answers nothing whose checksum is wrong. */
-	if (about->flags & PKT_L4_BAD)
+	if (sum_wrong(about))
 		return;
 	walk_error(
 		w, about, about->flags & PKT_IPV6 ? ICMP6_DST_UNREACH : ICMP_DEST_UNREACH, code, 0);

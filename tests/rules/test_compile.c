@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The compiled program against the reference: random rulesets, random packets;
- * verdict, marks, counters and what a record would hold are the same.
+ * verdict, marks, counters, trace events and what a record would hold are the same.
  *
  * SHUNT_COMPILE_RULESETS  how many, 60 unless told
  * SHUNT_COMPILE_SEED      where the random numbers begin; else the clock says
@@ -23,6 +23,7 @@
 #include "dp.h"
 #include "rules.h"
 #include "rules_live.h"
+#include "trace.h"
 
 #define PACKETS 3000
 
@@ -104,6 +105,12 @@ say_rule(unsigned int chain, unsigned int chains)
 
 	for (uint32_t n = below(4); n > 0; n--)
 		say_match(tcp, ip6);
+	/* What is behind it may break the rule: the packet is traced all the same. */
+	if (below(8) == 0) {
+		say("meta nftrace set %u ", below(3) != 0);
+		if (below(2))
+			say_match(tcp, ip6);
+	}
 	switch (below(10)) {
 	case 0: say("counter accept\n"); return;
 	case 1: say("drop\n"); return;
@@ -205,6 +212,44 @@ make_packet(struct rte_mempool *pool)
 	return m;
 }
 
+/* --- traces */
+
+#define EVENTS 512
+
+static _Atomic bool tracing = true;
+static struct nft_trace_event events[2][EVENTS];
+static unsigned int event_count[2], telling;
+static uint64_t all_events;
+
+static void
+hear(const struct nft_trace_event *event)
+{
+	if (event_count[telling] < EVENTS)
+		events[telling][event_count[telling]] = *event;
+	event_count[telling]++;
+}
+
+/* Both tell the same, each with one number for the packet. */
+static void
+same_traces(void)
+{
+	unsigned int count = RTE_MIN(event_count[0], (unsigned int)EVENTS);
+	uint32_t ids[2] = {events[0][0].id, events[1][0].id};
+	unsigned int different = 0;
+
+	CU_ASSERT_EQUAL(event_count[0], event_count[1]);
+	all_events += event_count[0];
+	if (event_count[0] != event_count[1])
+		return;
+	for (unsigned int i = 0; i < count; i++) {
+		different += events[0][i].id != ids[0] || ids[0] == 0;
+		different += events[1][i].id != ids[1] || ids[1] == 0;
+		events[1][i].id = events[0][i].id;
+		different += memcmp(&events[0][i], &events[1][i], sizeof(events[0][i])) != 0;
+	}
+	CU_ASSERT_EQUAL(different, 0);
+}
+
 static void
 same(const struct nft_base *base, struct rte_mbuf *m)
 {
@@ -218,6 +263,8 @@ same(const struct nft_base *base, struct rte_mbuf *m)
 	nft_trail_clear(&a);
 	nft_trail_clear(&b);
 	memcpy(before, states->counters[0], bytes);
+	event_count[0] = event_count[1] = 0;
+	telling = 0;
 	pkt->trail = &a;
 	verdict = nft_reference_run(base, pkt);
 	after = *pkt;
@@ -225,8 +272,11 @@ same(const struct nft_base *base, struct rte_mbuf *m)
 	memcpy(states->counters[0], before, bytes);
 	*pkt = first;
 	pkt->trail = &b;
+	telling = 1;
 	CU_ASSERT_EQUAL(nft_compiled_run(base, pkt), verdict);
 	CU_ASSERT_EQUAL(pkt->mark, after.mark);
+	CU_ASSERT_EQUAL(pkt->flags, after.flags);
+	same_traces();
 	CU_ASSERT_EQUAL(memcmp(states->counters[0], one, bytes), 0);
 	CU_ASSERT_EQUAL(a.count, b.count);
 	CU_ASSERT_EQUAL(memcmp(a.counters, b.counters, a.count * sizeof(a.counters[0])), 0);
@@ -247,6 +297,9 @@ test_compiled(void)
 	static const char *const names[] = {"lan", "wan", "dmz", NULL};
 	uint64_t count = from_environment("SHUNT_COMPILE_RULESETS", 60);
 	struct nft_compiled facts, all = {0};
+	struct nft_program program;
+	struct nft_base heard;
+	struct nft_env env;
 	struct timespec now;
 	struct rules *rules;
 	char out[2048];
@@ -269,6 +322,13 @@ test_compiled(void)
 			break;
 		}
 		base = rules_forward(rules);
+		/* The same program, with ears of our own. */
+		program = *base->program;
+		env = *program.env;
+		env.tracing = &tracing;
+		env.trace = hear;
+		program.env = &env;
+		heard = (struct nft_base){&program, base->chain};
 		for (uint32_t c = 0; c < base->program->chain_count; c++) {
 			nft_compiled_facts(&base->program->chains[c], &facts);
 			all.matches += facts.matches;
@@ -280,12 +340,14 @@ test_compiled(void)
 
 			if (m == NULL)
 				continue;
-			same(base, m);
+			same(&heard, m);
 			rte_pktmbuf_free(m);
 		}
 	}
-	printf("  %u matches, %u runs of %u rules\n", all.matches, all.runs, all.in_runs);
+	printf("  %u matches, %u runs of %u rules, %" PRIu64 " trace events\n", all.matches,
+		all.runs, all.in_runs, all_events);
 	CU_ASSERT_TRUE(all.matches > 100 && all.runs > 10 && all.in_runs > 100);
+	CU_ASSERT_TRUE(all_events > 1000);
 	dp_settle();
 	/* No walk behind this: the hooks are gone. */
 	rules_free(rules);

@@ -57,7 +57,7 @@ static const struct nft_feature features[] = {
 	NFT_HAS_NOT("meta skuid", NFT_META_SKUID, NO_SOCKET, .len = 4),
 	NFT_HAS_NOT("meta skgid", NFT_META_SKGID, NO_SOCKET, .len = 4),
 	NFT_HAS_NOT("meta cgroup", NFT_META_CGROUP, NO_SOCKET, .len = 4),
-	NFT_HAS_NOT("meta nftrace", NFT_META_NFTRACE, NOT_YET, .len = 1),
+	NFT_HAS_NOT("meta nftrace", NFT_META_NFTRACE, "Linux has no such read either", .len = 1),
 	NFT_HAS_NOT("meta rtclassid", NFT_META_RTCLASSID, NOT_YET, .len = 4),
 	NFT_HAS_NOT("meta secmark", NFT_META_SECMARK, "there is no security module", .len = 4),
 	NFT_HAS_NOT("meta ibrname", NFT_META_BRI_IIFNAME, NO_BRIDGE, .len = IFNAMSIZ,
@@ -85,8 +85,8 @@ static const struct nft_feature features[] = {
 		.families = IP_FAMILIES, .hooks = 1 << HOOK_INPUT | 1 << HOOK_FORWARD),
 	NFT_HAS("meta mark set", NFT_META_MARK, .set = true, .len = 4),
 	NFT_HAS("meta priority set", NFT_META_PRIORITY, .set = true, .len = 4),
-	NFT_HAS_NOT("meta nftrace set", NFT_META_NFTRACE, "no trace events are sent yet",
-		.set = true, .len = 1),
+	NFT_HAS("meta nftrace set", NFT_META_NFTRACE, .set = true, .len = 1,
+		.note = "`nft monitor trace` tells of the packet; its flow is never cached"),
 	NFT_HAS_NOT("meta pkttype set", NFT_META_PKTTYPE, NOT_YET, .set = true, .len = 1,
 		.families = IP_FAMILIES | NFT_ON_BRIDGE | NFT_ON_NETDEV,
 		.hooks = 1 << HOOK_PREROUTING | 1 << HOOK_INGRESS),
@@ -117,6 +117,17 @@ parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx
 			 : attr_reg(attrs[NFTA_META_DREG], ctx, meta->len, &meta->reg);
 }
 
+/* From here on each rule that matches is told of, and so for each packet of the flow. */
+static void
+set_trace(struct nft_eval *eval, bool on)
+{
+	nft_bind_to_packet(eval, NFT_INPUT_TRACE);
+	if (on)
+		eval->pkt->flags |= PKT_NFTRACE;
+	else
+		eval->pkt->flags &= ~(uint32_t)PKT_NFTRACE;
+}
+
 static void
 set(const struct meta *meta, struct nft_eval *eval)
 {
@@ -125,6 +136,8 @@ set(const struct meta *meta, struct nft_eval *eval)
 	nft_test(eval, meta->reg, meta->len);
 	if (meta->key == NFT_META_MARK)
 		eval->pkt->mark = value;
+	else if (meta->key == NFT_META_NFTRACE)
+		set_trace(eval, (value & 0xff) != 0);
 	else
 		eval->pkt->priority = value;
 }

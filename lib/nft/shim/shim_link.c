@@ -94,6 +94,10 @@ begin_frame(struct shim_link *link)
 
 	switch (head->type) {
 	case NFT_FRAME_END: return head->len == 0;
+	case NFT_FRAME_LOST:
+		if (head->len != 0)
+			return false;
+		break;
 	case NFT_FRAME_REP:
 	case NFT_FRAME_EVENT: break;
 	default: return false;
@@ -124,6 +128,7 @@ end_frame(struct shim_link *link)
 		return;
 	}
 	link->queued += d->len;
+	d->lost = link->head.type == NFT_FRAME_LOST;
 	if (link->head.type == NFT_FRAME_REP)
 		STAILQ_INSERT_TAIL(&link->replies, d, link);
 	else
@@ -299,7 +304,10 @@ take(struct shim_link *link, struct shim_queue *queue, void *buf, size_t size, s
 		return false;
 	STAILQ_REMOVE_HEAD(queue, link);
 	link->queued -= d->len;
-	if (d->len <= size) {
+	if (d->lost) {
+		errno = ENOBUFS;
+		*ret = -1;
+	} else if (d->len <= size) {
 		memcpy(buf, d->data, d->len);
 		*ret = (ssize_t)d->len;
 	} else {

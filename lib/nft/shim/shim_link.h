@@ -22,6 +22,7 @@
 struct shim_datagram {
 	STAILQ_ENTRY(shim_datagram) link;
 	size_t len;
+	bool lost; /**< none: here some were lost */
 	uint8_t data[];
 };
 

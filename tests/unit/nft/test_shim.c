@@ -70,6 +70,14 @@ nft_client_new(struct nft_wire *w, nft_send_t send, void *ctx)
 }
 
 void
+nft_client_is(struct nft_client *client, uint32_t pid, const char *name)
+{
+	(void)client;
+	(void)pid;
+	(void)name;
+}
+
+void
 nft_client_free(struct nft_client *client)
 {
 	if (client->wire->monitor == client)

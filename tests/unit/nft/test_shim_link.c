@@ -187,6 +187,33 @@ test_talk(void)
 	end();
 }
 
+/* Where notifications are missing the next receive says so; answers have nothing to do with it. */
+static void
+test_lost(void)
+{
+	begin(NETLINK_NETFILTER);
+	daemon_says(NFT_FRAME_EVENT, "one");
+	daemon_says(NFT_FRAME_LOST, "");
+	daemon_says(NFT_FRAME_EVENT, "two");
+	CU_ASSERT_EQUAL(readable(0), 1);
+	CU_ASSERT(hears("one"));
+	CU_ASSERT_EQUAL(readable(0), 1);
+	CU_ASSERT(hears_error(ENOBUFS));
+	CU_ASSERT(hears("two"));
+	CU_ASSERT(hears_error(EAGAIN));
+	CU_ASSERT_EQUAL(mnl_socket_sendto(nl, "ask", 3), 3);
+	daemon_says(NFT_FRAME_REP, "a");
+	daemon_says(NFT_FRAME_LOST, "");
+	daemon_says(NFT_FRAME_REP, "b");
+	daemon_says(NFT_FRAME_END, "");
+	CU_ASSERT(hears("a"));
+	CU_ASSERT(hears("b"));
+	CU_ASSERT(hears_error(EAGAIN));
+	CU_ASSERT(hears_error(ENOBUFS));
+	CU_ASSERT(hears_error(EAGAIN));
+	end();
+}
+
 static void
 test_batch(void)
 {
@@ -476,6 +503,7 @@ main(void)
 {
 	CU_TestInfo tests[] = {
 		{"requests, answers, notifications", test_talk},
+		{"lost notifications", test_lost},
 		{"batches", test_batch},
 		{"fragments", test_fragments},
 		{"select and poll", test_waiting},
