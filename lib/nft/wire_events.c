@@ -23,10 +23,15 @@ tell(struct nft_wire *wire, struct nft_client *asker, const struct nlmsghdr *nlh
 		wire_send(asker, nlh, false);
 }
 
-/* Elements of a set that went as a whole are not told of. */
+/*
+ * Elements of a set that went as a whole are not told of, nor is what only learned
+ * another name of its chain.
+ */
 static bool
 told(const struct store_change *change)
 {
+	if (change->op == STORE_SWAPPED && change->item->kind == STORE_RULE)
+		return false;
 	if (change->op == STORE_REMOVED && change->item->kind == STORE_ELEM)
 		return ((const struct store_elem *)change->item)->set->item.linked;
 	return true;
