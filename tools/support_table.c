@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "expr.h"
+#include "xt.h"
 
 #define HOOKS_ALL ((1U << HOOK_COUNT) - 1)
 
@@ -117,6 +118,43 @@ print_features(const char *title, const struct nft_feature *features)
 	}
 }
 
+/* iptables' extensions: one row a name, with its revisions. */
+static void
+print_extensions(bool target)
+{
+	const struct nft_xt *xt, *other;
+
+	printf("\n## iptables' extensions: %s\n"
+	       "| iptables -%c | revisions | tables | hooks | note |\n|---|---|---|---|---|\n",
+		target ? "targets" : "matches", target ? 'j' : 'm');
+	for (unsigned int n = 0; (xt = nft_xt_row(n)) != NULL; n++) {
+		const char *comma = "", *note = xt->note;
+		bool first = true;
+
+		for (unsigned int i = 0; i < n; i++)
+			first &= strcmp(nft_xt_row(i)->name, xt->name) != 0 ||
+				 (nft_xt_row(i)->target != NULL) != target;
+		if ((xt->target != NULL) != target || !first)
+			continue;
+		printf("| %s | ", xt->name);
+		for (unsigned int i = n, last = UINT8_MAX; (other = nft_xt_row(i)) != NULL; i++) {
+			if ((other->target != NULL) != target || strcmp(other->name, xt->name) != 0)
+				continue;
+			if (other->note != NULL)
+				note = other->note;
+			if (other->revision != last)
+				printf("%s%u", comma, other->revision);
+			last = other->revision;
+			comma = ", ";
+		}
+		printf(" | %s | ", xt->table != NULL ? xt->table : "all");
+		print_bits(xt->hooks, hook_names, HOOK_COUNT);
+		printf(" | ");
+		print_text(note);
+		printf(" |\n");
+	}
+}
+
 static const char intro[] =
 	"<!-- SPDX-License-Identifier: GPL-2.0-or-later -->\n"
 	"# What is supported\n"
@@ -162,6 +200,8 @@ main(void)
 			return 1;
 		}
 	print_features("Expressions that are not built", nft_absent_expressions);
+	print_extensions(false);
+	print_extensions(true);
 	print_features("Sets and maps", nft_set_features);
 	print_features("What sets may carry", nft_set_attributes);
 	print_features("What elements may carry", nft_elem_attributes);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "xt.h"
+
 /* Bytes that a rule's expressions may have: the kernel's bound (nft_rule_dlen). */
 #define RULE_MAX 4096
 
@@ -393,6 +395,12 @@ builder_chain(struct nft_builder *b, const char *name, int32_t policy)
 	return at;
 }
 
+void
+builder_count(struct nft_builder *b, uint32_t chain, uint32_t counter)
+{
+	b->program->chains[chain].counter = counter + 1;
+}
+
 int
 builder_label_chain(struct nft_builder *b, uint32_t number, uint8_t family, const char *table)
 {
@@ -484,6 +492,7 @@ builder_rule(struct nft_builder *b, uint32_t chain, uint64_t handle, const struc
 	b->ctx.chain_type = place->kinds;
 	b->ctx.hooks = place->hooks;
 	b->ctx.written = 0;
+	b->ctx.compat = place->compat;
 	return 0;
 }
 
@@ -492,6 +501,7 @@ builder_expr(struct nft_builder *b, const char *name, const struct nlattr *data,
 	const struct nlattr **bad)
 {
 	const struct expr_ops *ops = expr_find(name);
+	struct expr *expr;
 	int rc;
 
 	*bad = NULL;
@@ -499,11 +509,12 @@ builder_expr(struct nft_builder *b, const char *name, const struct nlattr *data,
 		return -EOPNOTSUPP;
 	if (b->used + ops->size > RULE_MAX)
 		return -E2BIG;
-	rc = expr_parse(ops, data, &b->ctx, (struct expr *)(void *)(b->code + b->used));
+	expr = (struct expr *)(void *)(b->code + b->used);
+	rc = expr_parse(ops, data, &b->ctx, expr);
 	*bad = b->ctx.bad;
 	if (rc == 0)
 		b->used += ops->size;
-	b->tracks |= ops->tracks;
+	b->tracks |= ops->tracks || (rc == 0 && nft_xt_tracks(expr));
 	return rc;
 }
 

@@ -90,14 +90,18 @@ int builder_chain(struct nft_builder *b, const char *name, int32_t policy);
 /** Say which table a chain is in, once, for those who read the program. @return 0, -ENOMEM */
 int builder_label_chain(struct nft_builder *b, uint32_t number, uint8_t family, const char *table);
 
+/** Let a base chain's policy count what it decides on. @param counter number of a state */
+void builder_count(struct nft_builder *b, uint32_t chain, uint32_t counter);
+
 /** The number of a chain, or -ENOENT. */
 int builder_find_chain(const struct nft_builder *b, const char *name);
 
 /** Where the rules of a chain stand. */
 struct nft_place {
-	uint8_t family; /**< NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_INET */
-	uint8_t kinds;	/**< enum nft_chain_kind of the base chains that reach it */
-	uint32_t hooks; /**< bits of their enum hook */
+	uint8_t family;		   /**< NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_INET */
+	uint8_t kinds;		   /**< enum nft_chain_kind of the base chains that reach it */
+	uint32_t hooks;		   /**< bits of their enum hook */
+	struct expr_compat compat; /**< its table's name lives as long as the rule is built */
 };
 
 /**

@@ -228,5 +228,5 @@ nft_compiled_run(const void *arg, struct pkt *pkt)
 		chain = stack[--depth].chain;
 		rule = stack[depth].rule;
 	}
-	return program->chains[base->chain].policy == NF_DROP ? VERDICT_DROP : VERDICT_ACCEPT;
+	return nft_policy(&program->chains[base->chain], &eval);
 }

@@ -20,6 +20,8 @@ static const struct expr_compile rows[] = {
 	{.ops = &expr_flow_offload, .reads_none = true},
 	{.ops = &expr_limit, .reads_none = true},
 	{.ops = &expr_log, .reads_none = true},
+	{.ops = &expr_match, .reads_none = true},
+	{.ops = &expr_target, .reads_none = true},
 	{.ops = &expr_notrack, .reads_none = true},
 	{.ops = &expr_objref, .reads_none = true},
 	{.ops = &expr_reject, .reads_none = true},

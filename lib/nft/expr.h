@@ -106,11 +106,20 @@ struct nft_eval {
 	struct pkt *pkt;
 };
 
+/** What iptables' extensions ask of a rule's place. */
+struct expr_compat {
+	const char *table;  /**< its table's name */
+	uint32_t own_hooks; /**< the bit of enum hook of its own chain, when it comes; else 0 */
+	uint16_t proto;	    /**< NFTA_RULE_COMPAT_PROTO: the L4 protocol that the rule is for */
+	bool invert;	    /**< NFT_RULE_COMPAT_F_INV: for any but that */
+};
+
 /** Where an expression stands, and what its names mean. Loading only, control thread. */
 struct expr_ctx {
 	uint8_t family;	    /**< NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_INET */
 	uint8_t chain_type; /**< enum nft_chain_kind of the base chains that reach it */
 	uint32_t hooks;	    /**< bits of enum hook of those base chains */
+	struct expr_compat compat;
 	void *owner;
 	/**
 	 * Number of a set in the program, its key and data lengths, of an object map

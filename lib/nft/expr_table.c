@@ -30,6 +30,7 @@ static const struct expr_ops *const rows[] = {
 	&expr_log,
 	&expr_lookup,
 	&expr_masq,
+	&expr_match,
 	&expr_meta,
 	&expr_nat,
 	&expr_notrack,
@@ -45,6 +46,7 @@ static const struct expr_ops *const rows[] = {
 	&expr_rt,
 	&expr_socket,
 	&expr_synproxy,
+	&expr_target,
 	&expr_tproxy,
 	&expr_xfrm,
 };
@@ -55,8 +57,6 @@ static const struct expr_ops *const rows[] = {
 const struct nft_feature nft_absent_expressions[] = {
 	NFT_HAS_NOT("inner", 0, NOT_YET, .text = true),
 	NFT_HAS_NOT("tunnel", 0, NOT_YET, .text = true),
-	NFT_HAS_NOT("match", 0, "iptables' extensions: " NOT_YET, .text = true),
-	NFT_HAS_NOT("target", 0, "iptables' extensions: " NOT_YET, .text = true),
 	NFT_END,
 };
 

@@ -97,11 +97,13 @@ declare_chains(struct loader *l, const struct store_table *table)
 		const struct store_chain *chain = (const struct store_chain *)item;
 
 		if (rc == 0)
-			rc = builder_put_chain(
-				l->builder, chain->number, chain->name, (int32_t)chain->policy);
+			rc = builder_put_chain(l->builder, chain->number, chain->name,
+				(int32_t)chain->policy.verdict);
 		if (rc == 0)
 			rc = builder_label_chain(
 				l->builder, chain->number, table->family, table->name);
+		if (rc == 0 && chain->policy.counted)
+			builder_count(l->builder, chain->number, chain->count);
 	}
 	return rc;
 }
@@ -171,7 +173,10 @@ build_rule(struct loader *l, const struct store_chain *chain, struct store_rule 
 {
 	struct nft_place place = {.family = l->table->family,
 		.kinds = chain->reach_kinds,
-		.hooks = chain->reach_hooks};
+		.hooks = chain->reach_hooks,
+		.compat = {.table = l->table->name,
+			.proto = rule->compat_proto,
+			.invert = rule->compat_invert}};
 	const uint8_t *at = rule->exprs->data, *end = at + rule->exprs->len;
 	int rc;
 

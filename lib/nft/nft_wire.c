@@ -13,6 +13,8 @@
 
 #include "wire_priv.h"
 
+#include <linux/netfilter/nf_tables_compat.h>
+
 /* ERESTART of the kernel: the client starts over. No libc has it. */
 #ifndef ERESTART
 #define ERESTART 85
@@ -407,6 +409,14 @@ request(struct nft_client *client, int protocol, const void *req, size_t len)
 	if (nlh->nlmsg_type >> 8 == NFNL_SUBSYS_HOOK) {
 		/* Nothing is told of hooks; their list is empty, not an error. */
 		wire_dump_end(client, nlh);
+		return false;
+	}
+	if (nlh->nlmsg_type >> 8 == NFNL_SUBSYS_NFT_COMPAT) {
+		rc = open_message(&msg, nlh, NFTA_COMPAT_MAX);
+		if (rc != 0)
+			wire_error(client, nlh, rc, msg.bad);
+		else
+			wire_get_compat(&msg);
 		return false;
 	}
 	if (nlh->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES) {

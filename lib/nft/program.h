@@ -58,6 +58,7 @@ struct nft_chain_code {
 	struct nft_fast *fast; /**< by nft_compile(), owned; NULL: not compiled */
 	int32_t policy;	       /**< NF_ACCEPT or NF_DROP, of a base chain */
 	uint8_t family;	       /**< of its table, NFPROTO_* */
+	uint32_t counter;      /**< number, plus 1, of what the policy decides on; 0: not counted */
 };
 
 /** A named object. */
@@ -128,6 +129,9 @@ nft_run_statements(struct nft_eval *eval, const struct nft_elem_statements *of)
 	for (uint32_t i = 0; i < of->said.count && eval->regs.code != NFT_BREAK; i++)
 		nft_run_statement(eval, &of->said.list[i], of->states[i]);
 }
+
+/** A packet on which a base chain's policy decides (nft_update_chain_stats). Worker. */
+enum verdict nft_policy(const struct nft_chain_code *chain, struct nft_eval *eval);
 
 /** Free what nft_compile() made of a chain. NULL is fine. */
 void nft_fast_free(struct nft_fast *fast);

@@ -23,6 +23,20 @@ run_rule(const struct nft_rule_code *rule, struct nft_eval *eval)
 }
 
 enum verdict
+nft_policy(const struct nft_chain_code *chain, struct nft_eval *eval)
+{
+	if (chain->counter != 0) {
+		struct nft_count *count =
+			&eval->program->states->counters[eval->pkt->worker][chain->counter - 1];
+
+		count->packets++;
+		count->bytes += eval->pkt->ip_len;
+		nft_pass_counter(eval, chain->counter - 1);
+	}
+	return chain->policy == NF_DROP ? VERDICT_DROP : VERDICT_ACCEPT;
+}
+
+enum verdict
 nft_reference_run(const void *arg, struct pkt *pkt)
 {
 	const struct nft_base *base = arg;
@@ -69,5 +83,5 @@ nft_reference_run(const void *arg, struct pkt *pkt)
 		at.chain = at.stack[at.depth].chain;
 		at.rule = at.stack[at.depth].rule;
 	}
-	return program->chains[base->chain].policy == NF_DROP ? VERDICT_DROP : VERDICT_ACCEPT;
+	return nft_policy(&program->chains[base->chain], &eval);
 }

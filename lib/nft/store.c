@@ -345,6 +345,9 @@ store_item_free(struct store *store, struct store_item *item)
 	switch (item->kind) {
 	case STORE_TABLE: free(((struct store_table *)item)->userdata); break;
 	case STORE_CHAIN:
+		if (((struct store_chain *)item)->has_count)
+			nft_states_give(store->states, NFT_STATE_COUNTER,
+				((struct store_chain *)item)->count);
 		free(((struct store_chain *)item)->userdata);
 		free(((struct store_chain *)item)->devices);
 		break;

@@ -74,6 +74,13 @@ struct store_table {
 	struct store_list chains, sets, objects, flowtables;
 };
 
+/** What a base chain does with what no rule decided. Changed as a whole. */
+struct store_policy {
+	uint32_t verdict; /**< NF_ACCEPT or NF_DROP */
+	bool counted;	  /**< it was given counters: they are listed */
+	uint64_t base[2]; /**< packets, bytes that are added to what was counted; may wrap */
+};
+
 /** A chain; a base chain if based. */
 struct store_chain {
 	struct store_item item;
@@ -91,7 +98,9 @@ struct store_chain {
 	uint32_t hook_number;	    /**< the same as netlink has it: of the family's hooks */
 	struct store_blob *devices; /**< attributes NFTA_DEVICE_NAME; NULL: its hook has none */
 	int32_t priority;
-	uint32_t policy;     /**< NF_ACCEPT or NF_DROP */
+	struct store_policy policy;
+	bool has_count;	     /**< count is a state of ours */
+	uint32_t count;	     /**< number of the counter of packets that the policy decided on */
 	uint64_t registered; /**< counts up; at equal priority the highest runs first */
 	uint32_t number;     /**< in programs, for life */
 	uint8_t reach_level; /**< how deep it is reached, plus one; 0: not at all */
@@ -127,6 +136,8 @@ struct store_rule {
 	uint32_t batch_seq;    /**< while its batch is open: for the blame */
 	uint32_t batch_id;     /**< NFTA_RULE_ID, the same */
 	bool fresh;
+	uint16_t compat_proto; /**< NFTA_RULE_COMPAT: what iptables' extensions ask for */
+	bool compat_invert;
 };
 
 /** A set or map. */

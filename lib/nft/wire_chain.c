@@ -156,6 +156,41 @@ parse_policy(struct wire_msg *msg, bool based, uint32_t *policy)
 	return rc;
 }
 
+/*
+ * nft_stats_alloc: what the policy has decided on, as a restored ruleset says it. The
+ * state counts on; what it said until now is taken off.
+ */
+static int
+parse_counters(struct wire_msg *msg, struct store_chain *chain, struct store_policy *policy)
+{
+	const struct nlattr *attrs[NFTA_COUNTER_MAX + 1];
+	struct nft_count now = {0};
+	uint64_t packets, bytes;
+	int rc;
+
+	if (!chain->based)
+		return wire_refuse(msg, NULL, -EOPNOTSUPP);
+	rc = wire_attrs(msg, msg->attrs[NFTA_CHAIN_COUNTERS], attrs, NFTA_COUNTER_MAX);
+	if (rc == 0)
+		rc = wire_u64(msg, attrs[NFTA_COUNTER_PACKETS], &packets);
+	if (rc == 0)
+		rc = wire_u64(msg, attrs[NFTA_COUNTER_BYTES], &bytes);
+	if (rc != 0)
+		return wire_refuse(msg, NULL, rc);
+	if (chain->has_count) {
+		now = msg->wire->backend->read(msg->wire->backend->ctx, chain->count);
+	} else {
+		rc = nft_states_take(msg->wire->store->states, NFT_STATE_COUNTER, &chain->count);
+		if (rc != 0)
+			return rc;
+		chain->has_count = true;
+	}
+	policy->counted = true;
+	policy->base[0] = packets - now.packets;
+	policy->base[1] = bytes - now.bytes;
+	return 0;
+}
+
 /* The place of an update is the chain's; of devices those that it has not join. */
 static int
 update_place(struct wire_msg *msg, struct store_chain *chain, const struct nlattr *by)
@@ -186,7 +221,8 @@ rename_chain(struct wire_msg *msg, struct store_chain *chain)
 		return rc;
 	if (store_chain(chain->table, name) != NULL)
 		return wire_refuse(msg, msg->attrs[NFTA_CHAIN_NAME], -EEXIST);
-	return store_rename(store, &chain->item, chain->name, name);
+	rc = chain->item.use != 0 ? wire_rename_verdicts(msg, chain, name) : 0;
+	return rc != 0 ? rc : store_rename(store, &chain->item, chain->name, name);
 }
 
 /* nf_tables_updchain: the policy, and with a handle the name. */
@@ -194,8 +230,9 @@ static int
 update_chain(struct wire_msg *msg, struct store_chain *chain, const struct nlattr *by)
 {
 	struct store *store = msg->wire->store;
-	uint32_t policy = chain->policy, flags = chain->flags;
-	int rc = parse_policy(msg, chain->based, &policy);
+	struct store_policy policy = chain->policy;
+	uint32_t flags = chain->flags;
+	int rc = parse_policy(msg, chain->based, &policy.verdict);
 
 	if (rc == 0 && msg->attrs[NFTA_CHAIN_FLAGS] != NULL)
 		rc = wire_u32(msg, msg->attrs[NFTA_CHAIN_FLAGS], &flags);
@@ -210,6 +247,8 @@ update_chain(struct wire_msg *msg, struct store_chain *chain, const struct nlatt
 		rc = update_place(msg, chain, by);
 	if (rc == 0 && msg->attrs[NFTA_CHAIN_HANDLE] != NULL && msg->attrs[NFTA_CHAIN_NAME] != NULL)
 		return rename_chain(msg, chain);
+	if (rc == 0 && msg->attrs[NFTA_CHAIN_COUNTERS] != NULL)
+		rc = parse_counters(msg, chain, &policy);
 	/* Also if it stays: an update is a change, as in Linux. */
 	if (rc == 0)
 		rc = store_save(store, &chain->item, &chain->policy, sizeof(policy));
@@ -231,13 +270,15 @@ create_chain(struct wire_msg *msg, struct store_table *table, const char *name)
 	memcpy(chain->name, name, sizeof(chain->name));
 	chain->table = table;
 	chain->based = msg->attrs[NFTA_CHAIN_HOOK] != NULL;
-	chain->policy = NF_ACCEPT;
+	chain->policy.verdict = NF_ACCEPT;
 	if (chain->based)
 		rc = parse_place(msg, NULL, &place);
 	if (rc == 0 && chain->based)
 		rc = check_place(msg, &place);
 	if (rc == 0)
-		rc = parse_policy(msg, chain->based, &chain->policy);
+		rc = parse_policy(msg, chain->based, &chain->policy.verdict);
+	if (rc == 0 && chain->based && msg->attrs[NFTA_CHAIN_COUNTERS] != NULL)
+		rc = parse_counters(msg, chain, &chain->policy);
 	if (rc == 0 && msg->attrs[NFTA_CHAIN_FLAGS] != NULL) {
 		uint32_t flags;
 
@@ -314,7 +355,7 @@ delete_devices(struct wire_msg *msg, struct store_chain *chain)
 	struct place place = {0};
 	int rc;
 
-	if (!chain->based || chain->devices == NULL)
+	if (!chain->based)
 		return -EOPNOTSUPP;
 	rc = parse_place(msg, chain, &place);
 	if (rc == 0)
@@ -350,7 +391,8 @@ wire_del_chain(struct wire_msg *msg)
 		return rc;
 	if (chain->binding)
 		return wire_refuse(msg, by, -EOPNOTSUPP);
-	if (msg->attrs[NFTA_CHAIN_HOOK] != NULL)
+	/* Of a chain without devices it says nothing: iptables-nft sends what it was told. */
+	if (msg->attrs[NFTA_CHAIN_HOOK] != NULL && chain->based && chain->devices != NULL)
 		return delete_devices(msg, chain);
 	if (chain->item.use != 0 ||
 		((msg->nlh->nlmsg_flags & NLM_F_NONREC) && chain->rules.count != 0)) {

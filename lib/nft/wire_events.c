@@ -40,6 +40,9 @@ told(const struct store *store, uint32_t at)
 {
 	const struct store_change *change = &store->log[at];
 
+	/* A rule that only learned another name of its chain. */
+	if (change->op == STORE_SWAPPED && change->item->kind == STORE_RULE)
+		return false;
 	if (change->op == STORE_FIELD || change->op == STORE_SWAPPED)
 		return !change->quiet && !told_before(store, at);
 	if (change->op != STORE_REMOVED)

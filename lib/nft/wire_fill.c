@@ -99,8 +99,24 @@ put_devices(struct nlmsghdr *nlh, const struct store_blob *devices)
 		mnl_attr_put_strz(nlh, NFTA_HOOK_DEV, wire_device(devices, 0));
 }
 
+/* nft_dump_stats: what a policy has decided on, if anybody wants to know. */
 static void
-fill_chain(struct nlmsghdr *nlh, const struct store_chain *chain)
+put_counters(struct nft_wire *wire, struct nlmsghdr *nlh, const struct store_chain *chain)
+{
+	struct nft_count now;
+	struct nlattr *nest;
+
+	if (!chain->policy.counted)
+		return;
+	now = wire->backend->read(wire->backend->ctx, chain->count);
+	nest = mnl_attr_nest_start(nlh, NFTA_CHAIN_COUNTERS);
+	wire_put_u64(nlh, NFTA_COUNTER_PACKETS, chain->policy.base[0] + now.packets);
+	wire_put_u64(nlh, NFTA_COUNTER_BYTES, chain->policy.base[1] + now.bytes);
+	mnl_attr_nest_end(nlh, nest);
+}
+
+static void
+fill_chain(struct nft_wire *wire, struct nlmsghdr *nlh, const struct store_chain *chain)
 {
 	struct nlattr *nest;
 
@@ -113,8 +129,9 @@ fill_chain(struct nlmsghdr *nlh, const struct store_chain *chain)
 		mnl_attr_put_u32(nlh, NFTA_HOOK_PRIORITY, htonl((uint32_t)chain->priority));
 		put_devices(nlh, chain->devices);
 		mnl_attr_nest_end(nlh, nest);
-		mnl_attr_put_u32(nlh, NFTA_CHAIN_POLICY, htonl(chain->policy));
+		mnl_attr_put_u32(nlh, NFTA_CHAIN_POLICY, htonl(chain->policy.verdict));
 		mnl_attr_put_strz(nlh, NFTA_CHAIN_TYPE, store_chain_type(chain->kind));
+		put_counters(wire, nlh, chain);
 	}
 	if (chain->flags != 0)
 		mnl_attr_put_u32(nlh, NFTA_CHAIN_FLAGS, htonl(chain->flags));
@@ -342,7 +359,7 @@ wire_fill(struct nft_wire *wire, struct nlmsghdr *nlh, const struct store_item *
 {
 	switch (item->kind) {
 	case STORE_TABLE: fill_table(nlh, (const struct store_table *)item); break;
-	case STORE_CHAIN: fill_chain(nlh, (const struct store_chain *)item); break;
+	case STORE_CHAIN: fill_chain(wire, nlh, (const struct store_chain *)item); break;
 	case STORE_RULE: fill_rule(wire, nlh, (const struct store_rule *)item); break;
 	case STORE_SET: fill_set(nlh, (const struct store_set *)item); break;
 	case STORE_ELEM: fill_elem(wire, nlh, (const struct store_elem *)item); break;

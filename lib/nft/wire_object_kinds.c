@@ -189,21 +189,42 @@ l3_attribute(uint32_t type)
 	}
 }
 
+/* The family of a helper as it is told: of both, IPv4 where there is none of IPv6's. */
+static uint16_t
+helper_family(struct wire_msg *msg, const struct nlattr *data, uint16_t l3)
+{
+	char name[STORE_NAME] = "";
+	const struct nlattr *attr;
+
+	mnl_attr_for_each_nested (attr, data)
+		if (mnl_attr_get_type(attr) == NFTA_CT_HELPER_NAME)
+			(void)wire_name(msg, attr, name);
+	for (unsigned int i = 0; i < sizeof(helpers) / sizeof(helpers[0]); i++)
+		if (l3 == NFPROTO_INET && !helpers[i].ip6 && strcmp(helpers[i].name, name) == 0)
+			return NFPROTO_IPV4;
+	return l3;
+}
+
 int
 wire_keep_object(struct wire_msg *msg, struct store_object *object, const struct nlattr *data)
 {
 	struct nlmsghdr *out = mnl_nlmsg_put_header(msg->wire->scratch);
 	struct nlattr *nest = mnl_attr_nest_start(out, NFTA_OBJ_DATA);
-	uint16_t l3 = l3_attribute(object->type);
+	uint16_t l3 = l3_attribute(object->type), family = msg->family;
+	bool helper = object->type == NFT_OBJECT_CT_HELPER;
 	const struct nlattr *attr;
 
 	mnl_attr_for_each_nested (attr, data) {
 		uint16_t type = mnl_attr_get_type(attr);
 
+		if (helper && type == NFTA_CT_HELPER_L3PROTO) {
+			(void)u16_of(attr, &family);
+			continue;
+		}
 		if (type == l3)
 			l3 = 0;
 		/* A helper's name comes without its end. */
-		if (object->type == NFT_OBJECT_CT_HELPER && type == NFTA_CT_HELPER_NAME) {
+		if (helper && type == NFTA_CT_HELPER_NAME) {
 			char name[STORE_NAME] = "";
 
 			if (wire_name(msg, attr, name) == 0)
@@ -214,7 +235,8 @@ wire_keep_object(struct wire_msg *msg, struct store_object *object, const struct
 			mnl_attr_get_payload(attr));
 	}
 	if (l3 != 0)
-		mnl_attr_put_u16(out, l3, htons(msg->family));
+		mnl_attr_put_u16(
+			out, l3, htons(helper ? helper_family(msg, data, family) : family));
 	mnl_attr_nest_end(out, nest);
 	object->data = store_blob(nest, nest->nla_len);
 	return object->data != NULL ? 0 : -ENOMEM;

@@ -173,4 +173,15 @@ void wire_fill_dynamic(
 /* wire_set.c: a set that packets add to has a size (nft_dynset_init). */
 int wire_size_set(struct wire_msg *msg, struct store_set *set);
 
+/* wire_rename.c: what leads to a chain, by another name. */
+int wire_rename_verdicts(struct wire_msg *msg, const struct store_chain *chain, const char *to);
+
+/* wire_compat.c: what a rule says for iptables' extensions (nft_parse_compat). */
+int wire_compat(struct wire_msg *msg, struct store_rule *rule);
+/* The struct of an extension as it is listed: padded, the kernel's own part as zeroes. */
+void wire_keep_info(struct nlmsghdr *nlh, const struct nlattr *data, const struct nlattr *info,
+	uint8_t family, bool target);
+/* NFNL_MSG_COMPAT_GET: which revision of an extension there is. */
+void wire_get_compat(struct wire_msg *msg);
+
 #endif

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <linux/netfilter/nf_tables_compat.h>
+
 #include "wire_priv.h"
 
 /* Bytes that a rule's expressions may have: the kernel's bound (nft_rule_dlen). */
@@ -166,6 +168,10 @@ ctx_of(struct asker *asker, const struct store_chain *chain)
 	/* The hooks that it is reached from are judged with the whole (nft_chain_validate). */
 	return (struct expr_ctx){
 		.family = chain->table->family,
+		.compat = {.table = chain->table->name,
+			.own_hooks = chain->based ? 1U << chain->hook : 0,
+			.proto = asker->rule->compat_proto,
+			.invert = asker->rule->compat_invert},
 		.owner = asker,
 		.set = ask_set,
 		.dynamic = ask_dynamic,
@@ -214,14 +220,11 @@ put_binding(struct nlmsghdr *nlh, const struct nlattr *data, const struct store_
 {
 	struct nlattr *outer = mnl_attr_nest_start(nlh, NFTA_IMMEDIATE_DATA);
 	struct nlattr *inner = mnl_attr_nest_start(nlh, NFTA_DATA_VERDICT);
-	const struct nlattr *attr;
+	const struct nlattr *verdict = mnl_attr_get_payload(data), *attr;
 
-	const struct nlattr *verdict = mnl_attr_get_payload(data);
-
+	mnl_attr_put_strz(nlh, NFTA_VERDICT_CHAIN, chain->name);
 	mnl_attr_for_each_nested (attr, verdict) {
-		if (mnl_attr_get_type(attr) == NFTA_VERDICT_CHAIN_ID)
-			mnl_attr_put_strz(nlh, NFTA_VERDICT_CHAIN, chain->name);
-		else
+		if (mnl_attr_get_type(attr) != NFTA_VERDICT_CHAIN_ID)
 			mnl_attr_put(nlh, attr->nla_type, mnl_attr_get_payload_len(attr),
 				mnl_attr_get_payload(attr));
 	}
@@ -287,18 +290,30 @@ has_direction(const struct nlattr *data)
 	}
 }
 
+/*
+ * Of attributes that are there twice the last one was parsed, and that one is kept:
+ * what takes the place of an attribute may be longer, and thousands would not fit.
+ */
 static void
 keep_data(struct nlmsghdr *nlh, const char *name, const struct nlattr *data,
 	const struct asker *asker)
 {
-	const struct nlattr *attr;
+	const struct nlattr *last[DATA_ATTRS + 1] = {0}, *attr;
 
+	/* It was parsed: there are no types beyond. */
+	mnl_attr_for_each_nested (attr, data)
+		last[mnl_attr_get_type(attr)] = attr;
 	mnl_attr_for_each_nested (attr, data) {
 		uint16_t type = mnl_attr_get_type(attr);
 
+		if (attr != last[type])
+			continue;
 		if (strcmp(name, "immediate") == 0 && type == NFTA_IMMEDIATE_DATA &&
 			asker->bound != NULL)
 			put_binding(nlh, attr, asker->bound);
+		else if ((strcmp(name, "match") == 0 || strcmp(name, "target") == 0) &&
+			 type == NFTA_MATCH_INFO)
+			wire_keep_info(nlh, data, attr, asker->table->family, name[0] == 't');
 		else if (strcmp(name, "objref") == 0 && type == NFTA_OBJREF_IMM_NAME)
 			put_string(nlh, attr);
 		else if (!keep_renamed(nlh, name, attr, asker))
@@ -509,6 +524,8 @@ wire_new_rule(struct wire_msg *msg)
 	rule->item.handle = handle;
 	asker.rule = rule;
 	asker.within = chain;
+	if (rc == 0 && msg->attrs[NFTA_RULE_COMPAT] != NULL)
+		rc = wire_compat(msg, rule);
 	if (rc == 0)
 		rc = take_exprs(msg, &asker, chain);
 	if (rc == 0 && userdata != NULL) {

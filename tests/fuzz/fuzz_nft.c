@@ -20,6 +20,7 @@
 #include <nftables/libnftables.h>
 
 #include "compile.h"
+#include "fuzz_xt.h"
 #include "load.h"
 #include "nft_server.h"
 #include "shim.h"
@@ -391,6 +392,47 @@ done(void *ctx)
 	answered++;
 }
 
+/* Whether a store takes a request as it is. */
+static bool
+is_taken(const struct record *r)
+{
+	struct nft_client *client;
+	struct rig rig;
+	bool taken;
+
+	rig_new(&rig);
+	client = nft_client_new(rig.wire, take, NULL);
+	__real_nft_client_request(client, r->protocol, r->bytes, r->len, done, NULL);
+	taken = rig.store->generation > 1;
+	nft_client_free(client);
+	rig_free(&rig);
+	return taken;
+}
+
+/* What iptables sends is made, not recorded: libnftables has no word for it. */
+static void
+record_iptables(void)
+{
+	unsigned int taken = 0;
+	uint8_t request[4096];
+	size_t len;
+
+	for (unsigned int n = 0; (len = fuzz_xt_request(n, request)) != 0; n++) {
+		struct record *r = &records[record_count];
+
+		if (record_count++ == RECORDS)
+			exit(2);
+		*r = (struct record){12, len, malloc(len + 1)};
+		if (r->bytes == NULL)
+			exit(2);
+		memcpy(r->bytes, request, len);
+		taken += is_taken(r);
+	}
+	/* Most of them are good as they are: what is changed begins behind the first checks. */
+	if (taken < 30)
+		exit(2);
+}
+
 static void
 episode(uint8_t *bytes)
 {
@@ -435,6 +477,7 @@ main(void)
 			      : (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec) |
 		1;
 	record_all();
+	record_iptables();
 	printf("SHUNT_FUZZ_SEED=%" PRIu64 " SHUNT_FUZZ_REQUESTS=%" PRIu64 " of %u recorded\n",
 		state, requests, record_count);
 	fflush(stdout);

@@ -274,6 +274,33 @@ list set ip l s
 flush set ip l s
 list set ip l s""")
 
+# A chain that something leads to gets another name.
+CASES.append("""add table ip r
+add chain ip r c
+add chain ip r to
+add map ip r v { type ipv4_addr : verdict; }
+add element ip r v { 10.0.0.1 : jump to, 10.0.0.2 : accept, 10.0.0.3 : goto to }
+add rule ip r c jump to
+add rule ip r c tcp dport vmap { 22 : accept, 80 : jump to }
+add rule ip r c ip saddr vmap @v
+add rule ip r c counter packets 3 bytes 300 meta mark set 5 goto to
+rename chain ip r to from
+-a list ruleset
+-j list ruleset
+rename chain ip r from c
+rename chain ip r c from
+delete chain ip r from
+delete element ip r v { 10.0.0.1 : jump from }
+get element ip r v { 10.0.0.3 }
+add rule ip r c jump to
+add rule ip r c jump from
+rename chain ip r from a_name_that_is_much_longer_than_the_one_before
+list ruleset
+flush chain ip r c
+flush map ip r v
+delete chain ip r a_name_that_is_much_longer_than_the_one_before
+list ruleset""")
+
 # Whole files of several commands, some with an error: all or nothing, all errors at once.
 FILES = [
     "add table ip x\nadd chain ip x c\nadd rule ip x c jump nowhere\nadd rule ip x nochain drop\n",

@@ -218,13 +218,26 @@ mnl_socket_get_portid(const struct mnl_socket *nl)
 	return link_of_socket(nl) != NULL ? 0 : PASS(REAL_MNL(mnl_socket_get_portid), 0, nl);
 }
 
+/*
+ * A system call that succeeds leaves errno as it was, and iptables-nft looks at it
+ * after commits that did: what the link's own calls left there is put back.
+ */
+static ssize_t
+quietly(ssize_t ret, int before)
+{
+	if (ret >= 0)
+		errno = before;
+	return ret;
+}
+
 REPLACES ssize_t
 mnl_socket_sendto(const struct mnl_socket *nl, const void *req, size_t size)
 {
 	struct shim_link *link = link_of_socket(nl);
 	struct iovec iov = {.iov_base = (void *)(uintptr_t)req, .iov_len = size};
+	int before = errno;
 
-	return link != NULL ? shim_request(link, &iov, 1)
+	return link != NULL ? quietly(shim_request(link, &iov, 1), before)
 			    : PASS(REAL_MNL(mnl_socket_sendto), -1, nl, req, size);
 }
 
@@ -232,8 +245,9 @@ REPLACES ssize_t
 mnl_socket_recvfrom(const struct mnl_socket *nl, void *buf, size_t size)
 {
 	struct shim_link *link = link_of_socket(nl);
+	int before = errno;
 
-	return link != NULL ? shim_receive(link, buf, size)
+	return link != NULL ? quietly(shim_receive(link, buf, size), before)
 			    : PASS(REAL_MNL(mnl_socket_recvfrom), -1, nl, buf, size);
 }
 
@@ -307,13 +321,14 @@ REPLACES ssize_t
 sendmsg(int fd, const struct msghdr *msg, int flags)
 {
 	struct shim_link *link = link_of_fd(fd);
+	int before = errno;
 	ssize_t ret;
 
 	if (link == NULL)
 		return PASS(REAL_C(sendmsg), -1, fd, msg, flags);
 	ret = shim_request(link, msg->msg_iov, msg->msg_iovlen);
 	/* The kernel runs a batch before sendmsg() returns. */
-	return ret < 0 || shim_finish(link) != 0 ? -1 : ret;
+	return quietly(ret < 0 || shim_finish(link) != 0 ? -1 : ret, before);
 }
 
 /* Of the set, those that are ours: with something to read, or (readable false) without. */

@@ -8,6 +8,7 @@
  * The shim replaces symbols: preloaded into stock programs (libshunt-nft.so), or
  * linked whole into one of our own. It covers mnl_socket_*, sendmsg, select and
  * poll on such a socket; epoll works as long as the program reads until EAGAIN.
+ * Programs started by execve() from a preloaded one are preloaded as well.
  * A socket belongs to one thread at a time; different ones may be used at once.
  */
 #ifndef SHUNT_NFT_SHIM_H

@@ -366,14 +366,18 @@ shim_receive(struct shim_link *link, void *buf, size_t size)
 bool
 shim_readable(struct shim_link *link)
 {
+	int before = errno;
+	bool readable;
+
 	for (;;) {
-		if (link->overrun || link->dead || !STAILQ_EMPTY(&link->replies) ||
-			(!link->outstanding && !STAILQ_EMPTY(&link->events)))
-			return true;
+		readable = link->overrun || link->dead || !STAILQ_EMPTY(&link->replies) ||
+			   (!link->outstanding && !STAILQ_EMPTY(&link->events));
 		/* An END is nothing to read: nft's monitor gives up on an EAGAIN. */
-		if (pump(link) == 0)
-			return false;
+		if (readable || pump(link) == 0)
+			break;
 	}
+	errno = before;
+	return readable;
 }
 
 int

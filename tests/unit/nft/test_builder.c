@@ -12,7 +12,8 @@
 #include "builder.h"
 #include "unit.h"
 
-static const struct nft_place everywhere = {NFPROTO_INET, NFT_KIND_FILTER, 1U << HOOK_FORWARD};
+static const struct nft_place everywhere = {
+	.family = NFPROTO_INET, .kinds = NFT_KIND_FILTER, .hooks = 1U << HOOK_FORWARD};
 static const struct nft_env env;
 
 /* Append an expression as nft sends it; takes it over. */
