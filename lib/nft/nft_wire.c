@@ -257,6 +257,8 @@ bury_orphans(struct nft_wire *wire)
 	}
 	if (rc == 0 && wire->store->log_count != 0)
 		rc = wire->backend->prepare(wire->backend->ctx, wire->store, &blame);
+	if (rc == 0)
+		rc = store_ready(wire->store);
 	/* Without memory they stay until the next one goes. */
 	if (rc != 0 || wire->store->log_count == 0) {
 		store_undo(wire->store, 0);
@@ -302,6 +304,8 @@ prepare(struct nft_client *client, const struct nlmsghdr *first, size_t len)
 	if (wire->store->log_count == 0)
 		return true;
 	rc = wire->backend->prepare(wire->backend->ctx, wire->store, &blame);
+	if (rc == 0)
+		rc = store_ready(wire->store);
 	if (rc == 0)
 		return true;
 	if (blame.rule != NULL && blame.rule->fresh)

@@ -408,9 +408,12 @@ store_free(struct store *store)
 	while (store->tables.first != NULL)
 		if (store_remove(store, store->tables.first) != 0)
 			break;
-	store_gone(store, store_commit(store));
+	/* Without memory what is left of it stays. */
+	if (store_ready(store) == 0)
+		store_gone(store, store_commit(store));
 	/* And what that took out of sets. */
 	store_gone(store, NULL);
+	store_unready(store);
 	for (unsigned int i = 0; i < STORE_NUMBERED; i++)
 		free(store->numbers[i].free);
 	free(store->log);

@@ -243,6 +243,7 @@ struct store {
 	struct store_change *log;
 	uint32_t log_count, log_room;
 	struct store_numbers numbers[STORE_NUMBERED];
+	struct store_gone *going; /**< store_ready()'s */
 	struct store_gone *limbo; /**< taken out of sets, but workers may be at them */
 };
 
@@ -327,9 +328,17 @@ void store_replayed(struct store *store);
 /** Take back all changes logged after a mark (log_count as it was). */
 void store_undo(struct store *store, uint32_t mark);
 /**
- * Forget the log: what it removed is freed, its states by the second call.
- * @param gone receives the items removed; store_gone() frees them once no worker
- *   has a program that names their states
+ * Make ready what a commit of the log needs, so that it cannot fail: behind all
+ * else that can, and before anybody hears of it.
+ * @return 0 or -ENOMEM
+ */
+int store_ready(struct store *store);
+/** Forget that again. */
+void store_unready(struct store *store);
+/**
+ * Forget the log, behind store_ready().
+ * @return the items removed; store_gone() frees them once no worker has a program
+ *   that names their states
  */
 struct store_gone *store_commit(struct store *store);
 void store_gone(struct store *store, struct store_gone *gone);

@@ -397,18 +397,51 @@ commit_change(struct store *store, struct store_gone *gone, struct store_change 
 	free(change->old);
 }
 
-struct store_gone *
-store_commit(struct store *store)
+static void
+gone_free(struct store *store, struct store_gone *gone)
+{
+	if (gone == NULL)
+		return;
+	for (uint32_t i = 0; i < gone->count; i++)
+		store_item_free(store, gone->items[i]);
+	free(gone->items);
+	free(gone->sets);
+	free(gone);
+}
+
+int
+store_ready(struct store *store)
 {
 	struct store_gone *gone = calloc(1, sizeof(*gone));
 
-	/* One that is removed, and the set that it is of: at most two a change. */
-	if (gone != NULL) {
-		gone->items = calloc(store->log_count + 1, sizeof(struct store_item *));
-		gone->sets = calloc(store->log_count + 1, sizeof(struct store_set *));
+	gone_free(store, store->going);
+	store->going = NULL;
+	if (gone == NULL)
+		return -ENOMEM;
+	/* One that is removed, and the set that it is of: at most one each a change. */
+	gone->items = calloc(store->log_count + 1, sizeof(struct store_item *));
+	gone->sets = calloc(store->log_count + 1, sizeof(struct store_set *));
+	if (gone->items == NULL || gone->sets == NULL) {
+		gone_free(store, gone);
+		return -ENOMEM;
 	}
-	if (gone == NULL || gone->items == NULL || gone->sets == NULL)
-		abort(); /* halfway is no place to be */
+	store->going = gone;
+	return 0;
+}
+
+void
+store_unready(struct store *store)
+{
+	gone_free(store, store->going);
+	store->going = NULL;
+}
+
+struct store_gone *
+store_commit(struct store *store)
+{
+	struct store_gone *gone = store->going;
+
+	store->going = NULL;
 	for (uint32_t i = 0; i < store->log_count; i++)
 		commit_change(store, gone, &store->log[i]);
 	for (uint32_t i = 0; i < gone->set_count; i++) {
@@ -423,18 +456,6 @@ store_commit(struct store *store)
 		store->log_room = 0;
 	}
 	return gone;
-}
-
-static void
-gone_free(struct store *store, struct store_gone *gone)
-{
-	if (gone == NULL)
-		return;
-	for (uint32_t i = 0; i < gone->count; i++)
-		store_item_free(store, gone->items[i]);
-	free(gone->items);
-	free(gone->sets);
-	free(gone);
 }
 
 void

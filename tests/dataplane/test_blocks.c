@@ -30,8 +30,8 @@ static const char ruleset[] = "table inet t {\n"
 			      "	set blocked { type inet_service; }\n"
 			      "	chain extra { }\n"
 			      "	chain permit {\n"
-	"		meta l4proto udp flow add @ft\n"
-	"	}\n"
+			      "		meta l4proto udp flow add @ft\n"
+			      "	}\n"
 			      "	chain f {\n"
 			      "		type filter hook forward priority 0; policy accept;\n"
 			      "		udp sport @blocked drop\n"
@@ -88,7 +88,7 @@ carried(void)
 #endif
 }
 
-/* Packets to and fro until one is carried without a walk. */
+/* Packets both ways until one is carried without a walk. */
 static bool
 settle(uint16_t port)
 {
