@@ -140,6 +140,13 @@ struct store_rule {
 	bool compat_invert;
 };
 
+/** What a set is to be from the commit on. */
+struct store_renewal {
+	bool due;
+	uint32_t size; /**< 0: as it is */
+	uint64_t timeout_ns;
+};
+
 /** A set or map. */
 struct store_set {
 	struct store_item item;
@@ -159,10 +166,12 @@ struct store_set {
 	struct nft_statements statements; /**< what every element has */
 	uint32_t object_type;		  /**< object maps: NFT_OBJECT_*, else 0 */
 	struct store_list elems;
+	uint32_t catchalls;	 /**< of them */
 	struct nft_set *live;	 /**< what workers look up; owned */
 	struct nft_set *pending; /**< elements of the open batch; owned; NULL: there were none */
-	uint32_t batch_id;	 /**< NFTA_SET_ID while its batch is open, else 0 */
-	uint32_t number;	 /**< in programs, for life */
+	struct store_renewal renewal;
+	uint32_t batch_id; /**< NFTA_SET_ID while its batch is open, else 0 */
+	uint32_t number;   /**< in programs, for life */
 };
 
 /** An element. */

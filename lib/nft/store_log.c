@@ -108,6 +108,9 @@ link_behind(struct store_list *list, struct store_item *item, struct store_item 
 	item->list = list;
 	item->linked = true;
 	list->count++;
+	if (item->kind == STORE_ELEM)
+		((struct store_elem *)item)->set->catchalls +=
+			((struct store_elem *)item)->e.catchall;
 	hold(item, 1);
 	return true;
 }
@@ -124,6 +127,9 @@ unlink_item(struct store_item *item)
 	*(item->next != NULL ? &item->next->prev : &list->last) = item->prev;
 	item->linked = false;
 	list->count--;
+	if (item->kind == STORE_ELEM)
+		((struct store_elem *)item)->set->catchalls -=
+			((struct store_elem *)item)->e.catchall;
 	hold(item, UINT32_MAX); /* one less */
 	if (item->kind == STORE_ELEM && is_versioned((struct store_elem *)item))
 		leave_set((struct store_elem *)item);
@@ -367,6 +373,18 @@ touch(struct store_gone *gone, struct store_set *set)
 	gone->sets[gone->set_count++] = set;
 }
 
+/* Elements of the batch had the old life still. */
+static void
+renew(struct store_set *set)
+{
+	if (!set->renewal.due)
+		return;
+	set->timeout_ns = set->renewal.timeout_ns;
+	if (set->renewal.size != 0)
+		set->size = set->renewal.size;
+	set->renewal.due = false;
+}
+
 static void
 commit_change(struct store *store, struct store_gone *gone, struct store_change *change)
 {
@@ -377,6 +395,7 @@ commit_change(struct store *store, struct store_gone *gone, struct store_change 
 		((struct store_rule *)item)->fresh = false;
 	if (item->kind == STORE_SET) {
 		((struct store_set *)item)->batch_id = 0;
+		renew((struct store_set *)item);
 		touch(gone, (struct store_set *)item);
 	}
 	if (item->kind == STORE_CHAIN)

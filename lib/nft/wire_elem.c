@@ -217,17 +217,18 @@ parse_elem(struct wire_msg *msg, const struct nlattr *nest, struct store_elem *e
 	rc = parse_keys(msg, attrs, elem);
 	if (rc != 0 || key_only)
 		return rc == 0 ? 0 : wire_refuse(msg, nest, rc);
+	/* In Linux's order, for the first fault is told. */
 	rc = check_attrs(elem, attrs);
-	if (rc == 0 && attrs[NFTA_SET_ELEM_DATA] != NULL)
-		rc = parse_data(msg, attrs[NFTA_SET_ELEM_DATA], elem);
-	if (rc == 0 && attrs[NFTA_SET_ELEM_OBJREF] != NULL)
-		rc = parse_object(msg, attrs[NFTA_SET_ELEM_OBJREF], elem);
+	if (rc == 0)
+		rc = parse_life(msg, attrs, elem);
 	if (rc == 0 && !elem->e.end &&
 		(elem->set->statements.count != 0 || attrs[NFTA_SET_ELEM_EXPR] != NULL ||
 			attrs[NFTA_SET_ELEM_EXPRESSIONS] != NULL))
 		rc = parse_statements(msg, attrs, elem);
-	if (rc == 0)
-		rc = parse_life(msg, attrs, elem);
+	if (rc == 0 && attrs[NFTA_SET_ELEM_OBJREF] != NULL)
+		rc = parse_object(msg, attrs[NFTA_SET_ELEM_OBJREF], elem);
+	if (rc == 0 && attrs[NFTA_SET_ELEM_DATA] != NULL)
+		rc = parse_data(msg, attrs[NFTA_SET_ELEM_DATA], elem);
 	if (rc == 0)
 		rc = wire_keep(msg, attrs[NFTA_SET_ELEM_USERDATA], &elem->userdata);
 	return rc == 0 ? 0 : wire_refuse(msg, nest, rc);
@@ -321,7 +322,8 @@ add_elem(struct wire_msg *msg, struct store_set *set, const struct nlattr *nest)
 	 */
 	limit = (set->flags & NFT_SET_INTERVAL) && set->field_count == 0 ? set->size * 2ULL + 1
 									 : set->size;
-	if (rc == 0 && set->size != 0 && set->elems.count >= limit)
+	if (rc == 0 && set->size != 0 && !elem->e.catchall &&
+		set->elems.count - set->catchalls >= limit)
 		rc = wire_refuse(msg, nest, -ENFILE);
 	if (rc == 0)
 		rc = store_add(store, &set->elems, &elem->item, NULL);

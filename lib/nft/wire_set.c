@@ -347,37 +347,85 @@ same(const struct store_set *a, const struct store_set *b)
 	       nft_statements_same(&a->statements, &b->statements);
 }
 
+/* Its life and size from now on are those that are asked for (nft_trans_set_update). */
+static int
+renew(struct wire_msg *msg, struct store_set *set, const struct store_set *asked)
+{
+	static const uint16_t taken[] = {NFTA_SET_TIMEOUT, NFTA_SET_GC_INTERVAL, NFTA_SET_DESC};
+	struct nlmsghdr *out = mnl_nlmsg_put_header(msg->wire->scratch);
+	unsigned int count = asked->size != 0 ? 3 : 2;
+	struct store *store = msg->wire->store;
+	struct store_blob *blob;
+	int rc;
+
+	for_each_kept(attr, set->attrs)
+	{
+		uint16_t type = mnl_attr_get_type(attr);
+
+		if (type == taken[0] || type == taken[1] || (count == 3 && type == taken[2]))
+			continue;
+		mnl_attr_put(out, attr->nla_type, mnl_attr_get_payload_len(attr),
+			mnl_attr_get_payload(attr));
+	}
+	for (unsigned int i = 0; i < count; i++)
+		if (msg->attrs[taken[i]] != NULL)
+			mnl_attr_put(out, msg->attrs[taken[i]]->nla_type,
+				mnl_attr_get_payload_len(msg->attrs[taken[i]]),
+				mnl_attr_get_payload(msg->attrs[taken[i]]));
+	blob = store_blob(mnl_nlmsg_get_payload(out), mnl_nlmsg_get_payload_len(out));
+	if (blob == NULL)
+		return -ENOMEM;
+	rc = store_swap(store, &set->item, &set->attrs, blob);
+	if (rc != 0)
+		free(blob);
+	if (rc == 0)
+		rc = store_save(store, &set->item, &set->renewal, sizeof(set->renewal));
+	if (rc == 0)
+		set->renewal = (struct store_renewal){true, asked->size, asked->timeout_ns};
+	return rc;
+}
+
+/* A set that is there, asked for again. */
+static int
+update_set(struct wire_msg *msg, struct store_set *set, struct store_set *asked)
+{
+	int rc;
+
+	if (msg->nlh->nlmsg_flags & NLM_F_EXCL)
+		return wire_refuse(msg, msg->attrs[NFTA_SET_NAME], -EEXIST);
+	if (msg->nlh->nlmsg_flags & NLM_F_REPLACE)
+		return -EOPNOTSUPP;
+	rc = parse_statements(msg, asked);
+	if (rc == 0 && !same(set, asked))
+		rc = wire_refuse(msg, msg->attrs[NFTA_SET_NAME], -EEXIST);
+	nft_statements_clear(&asked->statements);
+	if (rc == 0)
+		rc = renew(msg, set, asked);
+	/* It is known in this batch by its id, too. */
+	if (rc == 0)
+		rc = store_save(msg->wire->store, &set->item, &set->batch_id, sizeof(uint32_t));
+	return rc != 0 ? rc : wire_u32(msg, msg->attrs[NFTA_SET_ID], &set->batch_id);
+}
+
 int
 wire_new_set(struct wire_msg *msg)
 {
-	struct store_table *table;
 	struct store_set *set, asked = {0};
+	struct store_table *table;
 	char name[STORE_NAME];
-	int rc = wire_find_table(msg, msg->attrs[NFTA_SET_TABLE], &table);
+	/* What it says is judged before where it goes. */
+	int rc = parse_set(msg, &asked);
 
+	if (rc == 0)
+		rc = parse_desc(msg, &asked);
+	if (rc == 0)
+		rc = wire_find_table(msg, msg->attrs[NFTA_SET_TABLE], &table);
 	if (rc == 0)
 		rc = wire_name(msg, msg->attrs[NFTA_SET_NAME], name);
 	if (rc != 0)
 		return rc;
 	set = store_set(table, name);
-	if (set == NULL)
-		return create_set(msg, table, name);
-	if (msg->nlh->nlmsg_flags & NLM_F_EXCL)
-		return wire_refuse(msg, msg->attrs[NFTA_SET_NAME], -EEXIST);
-	if (msg->nlh->nlmsg_flags & NLM_F_REPLACE)
-		return -EOPNOTSUPP;
-	rc = parse_set(msg, &asked);
-	if (rc == 0)
-		rc = parse_desc(msg, &asked);
-	if (rc == 0)
-		rc = parse_statements(msg, &asked);
-	if (rc == 0 && !same(set, &asked))
-		rc = wire_refuse(msg, msg->attrs[NFTA_SET_NAME], -EEXIST);
-	nft_statements_clear(&asked.statements);
-	/* It is known in this batch by its id, too. */
-	if (rc == 0)
-		rc = store_save(msg->wire->store, &set->item, &set->batch_id, sizeof(uint32_t));
-	return rc != 0 ? rc : wire_u32(msg, msg->attrs[NFTA_SET_ID], &set->batch_id);
+	return set == NULL ? create_set(msg, table, name) : update_set(msg, set, &asked);
 }
 
 int

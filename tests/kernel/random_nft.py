@@ -52,7 +52,7 @@ class Pair:
 
     def __init__(self, options):
         self.linux = nft_side.Side()
-        self.store = nft_side.Side(options.store, options.shim)
+        self.store = nft_side.Side(options.store, options.shim, ("--all",))
 
     def step(self, command, flags):
         """What differs, or None; and Linux's answer."""

@@ -90,11 +90,11 @@ parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx
 	rc = ctx->set(ctx->owner, name, id, &number, &key_len, &data_len, &set_flags);
 	if (rc != 0)
 		return attr_refuse(ctx, named, rc);
-	if (set_flags & NFT_SET_CONSTANT)
-		return attr_refuse(ctx, named, -EBUSY);
 	d->set = ctx->dynamic != NULL ? ctx->dynamic(ctx->owner, name, id) : NULL;
 	if (d->set == NULL)
 		return attr_refuse(ctx, named, -EOPNOTSUPP);
+	if (set_flags & NFT_SET_CONSTANT)
+		return attr_refuse(ctx, named, -EBUSY);
 	d->map = attrs[NFTA_DYNSET_SREG_DATA] != NULL;
 	if (d->map != ((set_flags & NFT_SET_MAP) != 0))
 		return attr_refuse(ctx, named, -EINVAL);
