@@ -4,7 +4,7 @@ import nft_side
 
 DRY = 1 << 30
 
-FAMILIES = ["ip", "ip6", "inet", "inet", "ip", "netdev", "arp", "bridge"]
+FAMILIES = ["ip", "ip6", "inet", "inet", "ip", "netdev", "arp"]
 TYPES = ["ipv4_addr", "inet_service", "ipv6_addr", "ifname", "mark", "inet_proto",
          "ipv4_addr . inet_service", "ether_addr"]
 HOOKS = ["prerouting", "input", "forward", "output", "postrouting", "ingress"]
