@@ -309,7 +309,7 @@ expect_message(struct ctnl_request *r, const struct nlmsghdr *nlh)
 	case IPCTNL_MSG_EXP_NEW: return -EOPNOTSUPP;
 	case IPCTNL_MSG_EXP_GET:
 		if (!(nlh->nlmsg_flags & NLM_F_DUMP))
-			return -ENOENT;
+			return named ? -ENOENT : -EINVAL;
 		break;
 	case IPCTNL_MSG_EXP_DELETE:
 		if (named)

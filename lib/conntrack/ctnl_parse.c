@@ -41,9 +41,11 @@ check(const struct nlattr *attr, enum kind kind)
 	case REJECT: return -EINVAL;
 	case NAME: break;
 	}
+	/* A string, its end among the first 16 bytes, and not much behind it. */
 	if (len == 0 || memchr(mnl_attr_get_payload(attr), '\0', len < 16 ? len : 16) == NULL)
-		return len == 0 || len < 16 ? -EINVAL : -ERANGE;
-	return 0;
+		return -EINVAL;
+	len -= ((const char *)mnl_attr_get_payload(attr))[len - 1] == '\0';
+	return len > 15 ? -ERANGE : 0;
 }
 
 /* Sort attributes by type; the last of a type counts, what follows a broken one does not exist. */
@@ -307,13 +309,34 @@ parse_masked(const struct ctnl_message *msg, unsigned int value_type, unsigned i
 	return value_type == CTA_STATUS && *mask == 0 ? -EINVAL : 0;
 }
 
+/* The one nest that Linux reads strictly: what is not exactly right is -EINVAL. */
+static int
+parse_filter_flags(const struct nlattr *nest, uint32_t flags[2])
+{
+	const struct nlattr *attr = mnl_attr_get_payload(nest);
+	int left = mnl_attr_get_payload_len(nest);
+
+	if (!(nest->nla_type & NLA_F_NESTED))
+		return -EINVAL;
+	for (; mnl_attr_ok(attr, left); attr = mnl_attr_next(attr)) {
+		unsigned int type = attr->nla_type;
+
+		if ((type != CTA_FILTER_ORIG_FLAGS && type != CTA_FILTER_REPLY_FLAGS) ||
+			mnl_attr_get_payload_len(attr) != sizeof(uint32_t))
+			return -EINVAL;
+		/* In host order, alone among its kind. */
+		flags[type - CTA_FILTER_ORIG_FLAGS] = mnl_attr_get_u32(attr);
+		left -= MNL_ALIGN(attr->nla_len);
+	}
+	if (left != 0)
+		return -EINVAL;
+	return (flags[0] | flags[1]) & ~(uint32_t)CTNL_FLAGS_ALL ? -EINVAL : 0;
+}
+
 int
 ctnl_parse_filter(const struct ctnl_message *msg, uint8_t family, struct ctnl_filter *filter)
 {
-	static const enum kind kinds[CTA_FILTER_MAX + 1] = {
-		[CTA_FILTER_ORIG_FLAGS] = U32, [CTA_FILTER_REPLY_FLAGS] = U32};
 	static const unsigned int tuples[2] = {CTA_TUPLE_ORIG, CTA_TUPLE_REPLY};
-	const struct nlattr *attrs[CTA_FILTER_MAX + 1];
 	int rc;
 
 	*filter = (struct ctnl_filter){.family = family};
@@ -329,15 +352,7 @@ ctnl_parse_filter(const struct ctnl_message *msg, uint8_t family, struct ctnl_fi
 	}
 	if (msg->attrs[CTA_FILTER] == NULL)
 		return 0;
-	rc = sort_nest(msg->attrs[CTA_FILTER], kinds, CTA_FILTER_MAX, attrs);
-	for (unsigned int dir = 0; dir < 2 && rc == 0; dir++) {
-		if (attrs[CTA_FILTER_ORIG_FLAGS + dir] == NULL)
-			continue;
-		/* In host order, alone among its kind. */
-		filter->flags[dir] = mnl_attr_get_u32(attrs[CTA_FILTER_ORIG_FLAGS + dir]);
-		if (filter->flags[dir] & ~(uint32_t)CTNL_FLAGS_ALL)
-			rc = -EOPNOTSUPP;
-	}
+	rc = parse_filter_flags(msg->attrs[CTA_FILTER], filter->flags);
 	for (unsigned int dir = 0; dir < 2 && rc == 0; dir++) {
 		if (filter->flags[dir] == 0)
 			continue;
@@ -374,7 +389,7 @@ parse_protoinfo(const struct nlattr *nest, struct conntrack_change *change)
 		change->tcp_state = mnl_attr_get_u8(tcp[CTA_PROTOINFO_TCP_STATE]);
 		change->flags |= CHANGE_TCP_STATE;
 		if (change->tcp_state >= CT_TCP_STATES)
-			return -EINVAL;
+			return -ERANGE;
 	}
 	for (unsigned int dir = 0; dir < 2; dir++) {
 		const struct nlattr *flags = tcp[CTA_PROTOINFO_TCP_FLAGS_ORIGINAL + dir];
