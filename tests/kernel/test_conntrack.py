@@ -755,6 +755,10 @@ def alone(build, nicmodel):
         found["offload_nic"] = lambda: run_alone(
             build, lambda s: offloaded(s, "[HW_OFFLOAD]"), FLOWTABLE, offload="flowtable",
             nicmodel=nicmodel)
+        # One that takes its time to forget: the answer has to wait.
+        found["offload_slow_nic"] = lambda: run_alone(
+            build, lambda s: offloaded(s, "[HW_OFFLOAD]"), FLOWTABLE, offload="flowtable",
+            nicmodel=nicmodel, nic=",destroy_us=100000")
     return found
 
 
