@@ -14,13 +14,18 @@
 
 #define SHIM "libshunt-nft.so"
 
-/* The library: in the tree that this program was built in, or where it is installed. */
+/* The library: where it is said to be, in the tree that this program was built in, or installed. */
 static bool
 find_shim(char path[PATH_MAX])
 {
+	const char *said = getenv("SHUNT_NFT_LIBRARY");
 	char self[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
+	if (said != NULL && *said != '\0') {
+		snprintf(path, PATH_MAX, "%s", said);
+		return access(path, R_OK) == 0;
+	}
 	if (n > 0) {
 		self[n] = '\0';
 		n = snprintf(path, PATH_MAX, "%s/../../lib/nft/shim/" SHIM, dirname(self));

@@ -260,7 +260,8 @@ peer_done(void *ctx)
 static struct ctnl_client *
 client_of(struct ctnetlink *c, struct nft_client *client)
 {
-	const struct ctnl_peer peer = {client, peer_send, peer_backlog, peer_done};
+	const struct ctnl_peer peer = {
+		client, nft_client_number(client), peer_send, peer_backlog, peer_done};
 	void **slot = nft_client_slot(client);
 
 	if (*slot == NULL)

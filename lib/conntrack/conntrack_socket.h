@@ -44,6 +44,7 @@ struct ctnl_backend {
 /** Where a client's datagrams go. */
 struct ctnl_peer {
 	void *ctx;
+	uint32_t port; /**< who it is, to those who see events of what it does; not 0 */
 	/**
 	 * A datagram of at most 4,096 bytes; copied by the callee. event: a
 	 * notification, not an answer; NULL then says that some were lost.

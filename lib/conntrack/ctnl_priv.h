@@ -3,7 +3,7 @@
  * @file
  * What the parts of the ctnetlink server share: messages read (ctnl_parse.c),
  * messages written (ctnl_fill.c), what workers are asked (ctnl_work.c), requests
- * and clients (conntrack_socket.c).
+ * (ctnl_request.c), the server and its clients (conntrack_socket.c).
  */
 #ifndef SHUNT_CONNTRACK_CTNL_PRIV_H
 #define SHUNT_CONNTRACK_CTNL_PRIV_H
@@ -114,6 +114,28 @@ void ctnl_fill_stats(void *buf, const struct ctnl_header *header, unsigned int w
 void ctnl_fill_totals(
 	void *buf, const struct ctnl_header *header, uint32_t connections, uint32_t max);
 void ctnl_fill_expect_stats(void *buf, const struct ctnl_header *header, unsigned int worker);
+
+/* The server, and a client of it. */
+struct ctnl_request;
+
+struct ctnl {
+	struct ctnl_backend backend;
+	LIST_HEAD(ctnl_clients, ctnl_client) clients;
+	LIST_HEAD(ctnl_requests, ctnl_request) requests;
+	uint32_t groups; /* somebody listens to */
+};
+
+struct ctnl_client {
+	LIST_ENTRY(ctnl_client) link;
+	struct ctnl *ctnl;
+	struct ctnl_peer peer;
+	struct ctnl_request *request;
+	uint32_t groups;
+};
+
+/* ctnl_request.c: its client went away; all that are under way are forgotten. */
+void ctnl_request_forget(struct ctnl_request *r);
+void ctnl_requests_free(struct ctnl *ctnl);
 
 /* What a worker is asked, and what it says. Its thread has it from ask() to done(). */
 struct ctnl_work {

@@ -143,6 +143,12 @@ nft_wire_serve(struct nft_wire *wire, const struct nft_subsystem *subsystem)
 	wire->subsystem = subsystem;
 }
 
+uint32_t
+nft_client_number(const struct nft_client *client)
+{
+	return client->port;
+}
+
 void **
 nft_client_slot(struct nft_client *client)
 {

@@ -82,6 +82,9 @@ struct nft_subsystem {
 /** Hand on to a subsystem, before there is a client. @param subsystem owned by the caller */
 void nft_wire_serve(struct nft_wire *wire, const struct nft_subsystem *subsystem);
 
+/** The number of a client, by nft_client_port(); 0 without. */
+uint32_t nft_client_number(const struct nft_client *client);
+
 /** What the subsystem has for a client; NULL at first. */
 void **nft_client_slot(struct nft_client *client);
 
@@ -125,7 +128,8 @@ void nft_client_free(struct nft_client *client);
 void nft_client_request(struct nft_client *client, int protocol, const void *req, size_t len,
 	void (*done)(void *ctx), void *ctx);
 
-/** Begin or end to receive a group's events (NFNLGRP_NFTABLES, NFNLGRP_NFTRACE, the subsystem's). */
+/** Begin or end to receive a group's events (NFNLGRP_NFTABLES, NFNLGRP_NFTRACE, the subsystem's).
+ */
 void nft_client_join(struct nft_client *client, unsigned int group);
 void nft_client_leave(struct nft_client *client, unsigned int group);
 

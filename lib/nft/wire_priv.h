@@ -40,8 +40,8 @@ struct nft_client {
 	struct nft_wire *wire;
 	nft_send_t send;
 	void *ctx;
-	uint32_t pid;  /* of its process; 0: not known */
-	char name[16]; /* and what that is called */
+	uint32_t pid;		      /* of its process; 0: not known */
+	char name[16];		      /* and what that is called */
 	size_t (*backlog)(void *ctx); /* NULL: nobody says */
 	void *slot;		      /* the subsystem's */
 	uint32_t groups;

@@ -13,6 +13,7 @@ Exit status: 0 equal, 1 different, 77 skipped (not root, no conntrack, no shuntd
 import argparse
 import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -123,31 +124,27 @@ class Events:
     """`conntrack -E` of a side; what it has printed."""
 
     def __init__(self, side, *args):
-        self.out = tempfile.NamedTemporaryFile("r", prefix="conntrack-", encoding="utf-8")
-        self.err = tempfile.NamedTemporaryFile("r", prefix="conntrack-", encoding="utf-8")
-        self.process = subprocess.Popen(
-            [*side.argv, "-E", *args], env=side.env, stdout=open(self.out.name, "w"),
-            stderr=open(self.err.name, "w"))
-
-    def text(self):
-        with open(self.out.name, encoding="utf-8") as f:
-            return f.read()
+        self.process = subprocess.Popen([*side.argv, "-E", *args], env=side.env,
+                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.poll = select.poll()
+        self.poll.register(self.process.stdout, select.POLLIN)
+        self.text = ""
 
     def until(self, pattern, poke=lambda: None):
         """Wait until it has printed something; poke is done again and again."""
         end = time.monotonic() + WAIT
-        while not re.search(pattern, self.text()):
+        while not re.search(pattern, self.text):
             if time.monotonic() > end:
-                raise TimeoutError(f"conntrack -E never printed {pattern}:\n{self.text()}")
+                raise TimeoutError(f"conntrack -E never printed {pattern}:\n{self.text}")
             poke()
-            time.sleep(0.02)
+            if self.poll.poll(20):
+                self.text += os.read(self.process.stdout.fileno(), 1 << 20).decode()
 
     def stop(self):
+        """End it. What it has printed, in lines."""
         self.process.send_signal(signal.SIGINT)
-        self.process.wait(WAIT)
-        lines = self.text().splitlines()
-        with open(self.err.name, encoding="utf-8") as f:
-            return lines, f.read()
+        self.text += self.process.communicate(timeout=WAIT)[0].decode()
+        return self.text.splitlines()
 
 
 class Failure(Exception):
@@ -587,7 +584,7 @@ def events(t, *args):
     out = []
     for e in listeners:
         e.until("sport=19999")
-        lines, _ = e.stop()
+        lines = e.stop()
         out.append([x for x in lines if not re.search(r"sport=2\d\d\d\d |=19999 ", x)])
     one, two = ([masked(x)[0] for x in o] for o in out)
     # A deletion's order is that of a hash.
@@ -696,7 +693,7 @@ def hot(side):
     side.run("-D", "-p", "udp", "--dport", "53")
     side.router.forward("lan", udp(LAN, A, 19999, B, 9))
     listener.until("sport=19999")
-    lines, _ = listener.stop()
+    lines = listener.stop()
     for kind in ("[NEW]", "[UPDATE]", "[DESTROY]"):
         ports = [re.search(r"sport=(\d+)", x).group(1) for x in lines if kind in x]
         mine = sorted(p for p in ports if p.startswith("3"))

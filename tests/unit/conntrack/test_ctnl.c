@@ -162,7 +162,7 @@ begin(void)
 {
 	const struct ctnl_backend backend = {
 		.workers = 1, .max = 1000, .ask = ask, .later = later, .listen = listen_to};
-	const struct ctnl_peer peer = {&ct, got, unread, all_answered};
+	const struct ctnl_peer peer = {&ct, 5, got, unread, all_answered};
 
 	now_ns = 1000 * NS_PER_SEC;
 	clock_inject(now_ns);
