@@ -230,9 +230,8 @@ run(struct nft_ctx *nft, int argc, char **argv)
 	return ret == 0 ? CTL_OK : CTL_REFUSED;
 }
 
-/* The path of the nft socket, as the daemon says. */
-static int
-ask_path(const char *control_socket, char path[PATH_MAX])
+int
+ctl_nft_socket(const char *control_socket, char *path)
 {
 	struct ctl ctl = {.socket = control_socket, .out = stdout, .err = stderr};
 	json_t *result = NULL;
@@ -265,7 +264,7 @@ shuntctl_nft(const char *control_socket, int argc, char **argv)
 		fprintf(stderr, "shuntctl: nft is not built into this shuntctl\n");
 		return CTL_REFUSED;
 	}
-	ret = ask_path(control_socket, path);
+	ret = ctl_nft_socket(control_socket, path);
 	if (ret != CTL_OK)
 		return ret;
 	shim_set_socket(path);

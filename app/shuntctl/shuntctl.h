@@ -82,8 +82,17 @@ ctl_run_fn ctl_call_plain; /* call.c: options and one argument */
 ctl_run_fn ctl_explain;	   /* explain.c */
 ctl_run_fn ctl_nft;	   /* nft.c */
 ctl_run_fn ctl_trace;	   /* nft.c: nft monitor trace */
+ctl_run_fn ctl_conntrack;  /* exec.c */
+ctl_run_fn ctl_exec;	   /* exec.c: argv[0] may be "--" */
 ctl_run_fn ctl_completion; /* completion.c */
 ctl_run_fn ctl_help;	   /* grammar.c */
+
+/**
+ * The path of the nft socket, as the daemon says; what is wrong is printed.
+ * @param path PATH_MAX bytes
+ * @return enum ctl_exit
+ */
+int ctl_nft_socket(const char *control_socket, char *path);
 
 /**
  * Run nft's arguments against the daemon of a control socket, by libnftables.

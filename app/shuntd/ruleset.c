@@ -180,6 +180,7 @@ ruleset_free(struct ruleset *r)
 	if (r == NULL)
 		return;
 	nft_server_free(r->server);
+	ctnetlink_free(r->ctnetlink);
 	loop_timer_destroy(r->timer);
 	nft_wire_free(r->wire);
 	store_free(r->store);
@@ -212,7 +213,13 @@ ruleset_new(struct daemon *d, const char *socket, int *err)
 		return NULL;
 	}
 	nft_wire_on_tracing(r->wire, ruleset_trace_listen, r);
-	*err = prepare(r, r->store, &blame);
+	*err = 0;
+	if (d->path != NULL) {
+		r->ctnetlink = ctnetlink_new(d, r->wire);
+		*err = r->ctnetlink != NULL ? 0 : -ENOMEM;
+	}
+	if (*err == 0)
+		*err = prepare(r, r->store, &blame);
 	if (*err == 0)
 		r->server = nft_server_new(d->loop, r->wire, socket, &access, err);
 	if (r->server == NULL) {

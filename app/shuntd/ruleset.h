@@ -39,6 +39,8 @@ struct ruleset_live {
 	struct hooks hooks;
 };
 
+struct ctnetlink;
+
 struct ruleset {
 	struct daemon *daemon;
 	struct nft_states *states;
@@ -46,6 +48,7 @@ struct ruleset {
 	struct nft_wire *wire;
 	struct nft_server *server;
 	struct nft_backend backend;
+	struct ctnetlink *ctnetlink; /**< NULL: there is no dataplane */
 	struct ruleset_live *current, *prepared, *old;
 	struct loop_timer *timer; /**< while a commit waits for the workers */
 	uint64_t committed_ns;
@@ -64,6 +67,15 @@ int ruleset_file(struct loop *loop, const char *socket, const char *file, char e
 
 /** What the process that ruleset_file() starts does. @return its exit status */
 int ruleset_load_main(const char *socket, const char *file);
+
+/**
+ * Serve ctnetlink on the nft socket: before it has clients. ctnetlink.c
+ * @return NULL without memory
+ */
+struct ctnetlink *ctnetlink_new(struct daemon *d, struct nft_wire *wire);
+
+/** Free. The workers have stopped; the nft socket has no clients any more. NULL is fine. */
+void ctnetlink_free(struct ctnetlink *c);
 
 /** The dataplane as expressions see it, of the daemon that owns the ruleset. Static. */
 const struct nft_env *ruleset_env(struct daemon *d);

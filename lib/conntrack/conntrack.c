@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "conntrack_events.h"
 #include "conntrack_priv.h"
 
 #include <errno.h>
@@ -194,7 +195,7 @@ conntrack_create(struct conntrack *ct, const struct tuple *original, const struc
 		.created_ms = ct->now_ms,
 		.start_ns = ct->now_ns,
 		.tcp = CONN_TCP_NONE,
-		.id = ++ct->next_id,
+		.id = conntrack_new_id(ct),
 		.alias_at = CONN_ALIAS_NONE,
 		.rule_seq = {c->rule_seq[0], c->rule_seq[1]},
 	};
@@ -222,6 +223,8 @@ end(struct conntrack *ct, uint32_t conn)
 	struct flow_table *table = conntrack_table(ct, conn);
 	struct conn *c = conn_at(ct, conn);
 
+	if (c->status & CT_CONFIRMED)
+		conntrack_note_end(ct, conn);
 	if (ct->end != NULL)
 		ct->end(ct->end_ctx, ct, conn);
 	if (c->status & CT_CONFIRMED || c->flags & CONN_REVIVED) {
@@ -343,16 +346,14 @@ conntrack_rearm(struct conntrack *ct, uint32_t conn)
 	arm(ct, conn);
 }
 
-enum verdict
-conntrack_confirm(struct conntrack *ct, struct pkt *pkt)
+static enum verdict
+confirm(struct conntrack *ct, struct pkt *pkt)
 {
 	uint32_t conn = pkt->conn;
 	struct flow_table *table;
 	struct conn *c;
 	struct tuple t[2];
 
-	if (conn == CONN_NONE || !(pkt->flags & PKT_UNCONFIRMED) || (pkt->flags & PKT_RELATED))
-		return VERDICT_ACCEPT;
 	c = conn_at(ct, conn);
 	pkt->flags &= ~(uint32_t)PKT_UNCONFIRMED;
 	if (c->status & CT_CONFIRMED)
@@ -362,6 +363,8 @@ conntrack_confirm(struct conntrack *ct, struct pkt *pkt)
 		c->flags &= (uint8_t)~CONN_REVIVED;
 		c->status |= CT_CONFIRMED;
 		ct->unconfirmed--;
+		c->events &= (uint8_t)~CONN_EVENT_TOLD;
+		conntrack_note(ct, conn, CONN_EVENT_NEW);
 		conntrack_rearm(ct, conn);
 		return VERDICT_ACCEPT;
 	}
@@ -375,6 +378,7 @@ conntrack_confirm(struct conntrack *ct, struct pkt *pkt)
 	if (((pkt->flags & PKT_HELD) && conntrack_tuple_taken(ct, &t[0], conn)) ||
 		conntrack_tuple_taken(ct, &t[1], conn)) {
 		pkt->drop = DROP_CT_CLASH;
+		ct->clashed++;
 		goto refuse;
 	}
 	if (flow_insert(table, conn_record(conn, 0)) != 0) {
@@ -398,6 +402,7 @@ conntrack_confirm(struct conntrack *ct, struct pkt *pkt)
 	}
 	c->status |= CT_CONFIRMED;
 	ct->unconfirmed--;
+	conntrack_note(ct, conn, CONN_EVENT_NEW);
 	arm(ct, conn);
 	return VERDICT_ACCEPT;
 
@@ -405,6 +410,20 @@ refuse:
 	conntrack_destroy(ct, conn);
 	pkt->conn = CONN_NONE;
 	return VERDICT_DROP;
+}
+
+enum verdict
+conntrack_confirm(struct conntrack *ct, struct pkt *pkt)
+{
+	enum verdict verdict = VERDICT_ACCEPT;
+
+	if (pkt->conn == CONN_NONE || (pkt->flags & PKT_RELATED))
+		return VERDICT_ACCEPT;
+	if (pkt->flags & PKT_UNCONFIRMED)
+		verdict = confirm(ct, pkt);
+	if (__builtin_expect(ct->events != NULL, 0) && pkt->conn != CONN_NONE)
+		conntrack_tell_notes(ct, pkt->conn);
+	return verdict;
 }
 
 void

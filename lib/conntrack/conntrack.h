@@ -49,11 +49,12 @@ enum conn_flags {
 /** The rule of a direction, as its worker knows it (struct conn, rule). */
 enum conn_rule {
 	CONN_RULE_NONE = 0,
-	CONN_RULE_WANTED = 1 << 0, /**< offered or live */
-	CONN_RULE_LIVE = 1 << 1,   /**< the NIC carries the direction */
-	CONN_RULE_OUT = 1 << 2,	   /**< not `none`: until the last word about it */
-	CONN_RULE_FORMER = 1 << 3, /**< of a connection that lingered: counts are not this one's */
-	CONN_RULE_BANK = 1 << 4,   /**< lib/path's: which program's path ids count for it */
+	CONN_RULE_WANTED = 1 << 0,  /**< offered or live */
+	CONN_RULE_LIVE = 1 << 1,    /**< the NIC carries the direction */
+	CONN_RULE_OUT = 1 << 2,	    /**< not `none`: until the last word about it */
+	CONN_RULE_FORMER = 1 << 3,  /**< of a connection that lingered: counts are not this one's */
+	CONN_RULE_BANK = 1 << 4,    /**< lib/path's: which program's path ids count for it */
+	CONN_RULE_AWAITED = 1 << 5, /**< somebody waits for its last word (conntrack.awaited) */
 };
 
 /** A connection. A cache line; worker: rw, nobody else. */
@@ -66,11 +67,13 @@ struct conn {
 	uint32_t created_ms;
 	uint32_t status; /**< CT_* */
 	uint32_t mark;
-	uint32_t tcp;	      /**< number of its TCP state, or CONN_TCP_NONE */
-	uint32_t id;	      /**< counts up; `ct id` */
-	uint16_t egress;      /**< CONN_MASQUERADE: the port it leaves by */
-	uint8_t alias_at;     /**< the worker that has an alias of its reply tuple */
-	uint8_t rules_out;    /**< directions whose rule is not `none` */
+	uint32_t tcp;	   /**< number of its TCP state, or CONN_TCP_NONE */
+	uint32_t id;	   /**< `ct id`; no two workers' are the same */
+	uint16_t egress;   /**< CONN_MASQUERADE: the port it leaves by */
+	uint8_t alias_at;  /**< the worker that has an alias of its reply tuple */
+	uint8_t rules_out; /**< directions whose rule is not `none` */
+	uint8_t events;	   /**< enum conn_event: what is not told yet */
+	uint8_t unused[3];
 	uint64_t start_ns;    /**< when it was created */
 	uint16_t hold;	      /**< CONN_HELD: lib/nat's number of the hold */
 	uint16_t rule_seq[2]; /**< of the last offer; outlives the connection, as handles must */
@@ -91,6 +94,7 @@ struct conntrack_shared {
 };
 
 struct conntrack;
+struct conntrack_ring;
 
 /** Called when a connection ends, before its records go. */
 typedef void (*conntrack_end_t)(void *ctx, struct conntrack *ct, uint32_t conn);
@@ -123,6 +127,11 @@ struct conntrack {
 	uint64_t destroyed;
 	uint64_t invalid;
 	uint64_t full;
+	uint64_t clashed;	       /**< lost a race for their tuple, and were dropped */
+	struct conntrack_ring *events; /**< where to tell of events; NULL: nobody listens */
+	uint32_t ended_by; /**< of the connection that ends now: who wants it, for its event */
+	uint32_t awaited;  /**< directions that are to leave a NIC and that somebody waits for */
+	uint8_t settled;   /**< lib/path's: the state of a record that carries packets */
 	struct region conn_region[2];
 	struct region tcp_region;
 	_Atomic uint32_t want_tcp;
@@ -218,7 +227,7 @@ conn_is_stream(const struct conntrack *ct, uint32_t conn)
 	const struct flow_tail *original = conn_tail(ct, conn, 0), *reply = conn_tail(ct, conn, 1);
 	bool reply_last = (int32_t)(original->last_ms - reply->last_ms) <= 0;
 
-	if (reply_last && reply->packets == 1)
+	if (reply_last && reply->packets == 1 && !(conn_at(ct, conn)->status & CT_ASSURED))
 		return false;
 	return udp_is_stream(
 		conn_at(ct, conn)->created_ms, reply_last ? reply->last_ms : original->last_ms);

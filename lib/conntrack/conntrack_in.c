@@ -3,6 +3,7 @@
  * A packet meets conntrack: nf_conntrack_in, resolve_normal_ct,
  * nf_conntrack_inet_error.
  */
+#include "conntrack_events.h"
 #include "conntrack_priv.h"
 
 #include <netinet/in.h>
@@ -102,9 +103,8 @@ run_tracker(struct conntrack *ct, struct pkt *pkt, unsigned int dir, const struc
 	}
 }
 
-/* Its life from now on; the records hold the time of the last packet. */
-static void
-set_life(struct conntrack *ct, uint32_t conn, uint32_t timeout_ms, bool from_now)
+void
+conntrack_set_life(struct conntrack *ct, uint32_t conn, uint32_t timeout_ms, bool from_now)
 {
 	struct conn *c = conn_at(ct, conn);
 	uint32_t before = conn_timeout_ms(ct, conn);
@@ -126,7 +126,47 @@ conntrack_set_closing(struct conntrack *ct, uint32_t conn)
 		return;
 	c->state = CT_TCP_CLOSE;
 	conntrack_unsettle(ct, conn);
-	set_life(ct, conn, ct->config->tracker.tcp.timeout_ms[CT_TCP_CLOSE], false);
+	conntrack_note(ct, conn, CONN_EVENT_PROTOINFO);
+	conntrack_set_life(ct, conn, ct->config->tracker.tcp.timeout_ms[CT_TCP_CLOSE], false);
+}
+
+/* What the answer changes that listeners want to know. */
+static void
+note(struct conntrack *ct, uint32_t conn, unsigned int dir, const struct track *track)
+{
+	const struct conn *c = conn_at(ct, conn);
+	unsigned int bits = 0;
+
+	if (track->state != c->state)
+		bits |= CONN_EVENT_PROTOINFO;
+	if (track->status & ~c->status & CT_ASSURED)
+		bits |= CONN_EVENT_ASSURED;
+	if (dir == CT_DIR_REPLY && !(c->status & CT_SEEN_REPLY))
+		bits |= CONN_EVENT_REPLY;
+	conntrack_note(ct, conn, bits);
+}
+
+/* The life of a connection that this packet belongs to. */
+static void
+renew(struct conntrack *ct, const struct pkt *pkt, unsigned int dir, const struct track *track)
+{
+	struct conn *c = conn_at(ct, pkt->conn);
+	struct flow_tail *tail = conn_tail(ct, pkt->conn, dir);
+
+	if (__builtin_expect((c->status & CT_FIXED_TIMEOUT) != 0, 0)) {
+		uint32_t left_ms = conn_expires_ms(ct, pkt->conn);
+
+		/* Lives count from the last packet, and this one renews nothing. */
+		tail->last_ms = ct->now_ms;
+		conntrack_set_life(ct, pkt->conn, left_ms, true);
+		return;
+	}
+	tail->last_ms = ct->now_ms;
+	/* A change from outside had its life written down (conntrack_keep_life). */
+	if (pkt->tuple.proto == IPPROTO_UDP)
+		c->flags |= CONN_UDP;
+	if (track->timeout_ms != 0)
+		conntrack_set_life(ct, pkt->conn, track->timeout_ms, true);
 }
 
 /* The tracker's answer goes into the connection. */
@@ -137,6 +177,7 @@ take(struct conntrack *ct, struct pkt *pkt, unsigned int dir, enum track_result 
 	struct conn *c = conn_at(ct, pkt->conn);
 	struct flow_tail *tail = conn_tail(ct, pkt->conn, dir);
 
+	note(ct, pkt->conn, dir, track);
 	c->status = track->status;
 	if (c->state != track->state) {
 		c->state = track->state;
@@ -145,9 +186,7 @@ take(struct conntrack *ct, struct pkt *pkt, unsigned int dir, enum track_result 
 	if (result != TRACK_IGNORE) {
 		tail->packets++;
 		tail->bytes += pkt->ip_len;
-		tail->last_ms = ct->now_ms;
-		if (track->timeout_ms != 0)
-			set_life(ct, pkt->conn, track->timeout_ms, true);
+		renew(ct, pkt, dir, track);
 	}
 	if (dir == CT_DIR_REPLY)
 		c->status |= CT_SEEN_REPLY;
@@ -231,7 +270,7 @@ track_packet(struct conntrack *ct, struct pkt *pkt, unsigned int dir, const stru
 		if (!(c->status & CT_CONFIRMED))
 			conntrack_destroy(ct, pkt->conn);
 		else if (track.timeout_ms != 0)
-			set_life(ct, pkt->conn, track.timeout_ms, false);
+			conntrack_set_life(ct, pkt->conn, track.timeout_ms, false);
 		pkt->flags &= ~(uint32_t)(PKT_UNCONFIRMED | PKT_REPLY);
 		return invalid(ct, pkt);
 	default: break;

@@ -2,6 +2,7 @@
 /*
  * What rules ask of a packet's connection (ct_ops.h).
  */
+#include "conntrack_events.h"
 #include "conntrack_priv.h"
 
 static bool
@@ -59,6 +60,7 @@ ops_set_mark(const struct pkt *pkt, uint32_t mark)
 	if (c->mark == mark)
 		return;
 	c->mark = mark;
+	conntrack_note(ct, pkt->conn, CONN_EVENT_MARK);
 	/* Rules may have read it: what was recorded under the old one ends. */
 	if (c->status & CT_CONFIRMED)
 		conntrack_unsettle(ct, pkt->conn);

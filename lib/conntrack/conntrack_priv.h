@@ -11,6 +11,25 @@
 uint32_t conntrack_create(
 	struct conntrack *ct, const struct tuple *original, const struct tuple *reply);
 
+/* Ids of this worker, which no other one gives. */
+static inline uint32_t
+conntrack_new_id(struct conntrack *ct)
+{
+	return ++ct->next_id * CONNTRACK_WORKERS + ct->worker;
+}
+
+/*
+ * Its life from now on; the records hold the time of the last packet.
+ * from_now: this packet's time is in the record already.
+ */
+void conntrack_set_life(struct conntrack *ct, uint32_t conn, uint32_t timeout_ms, bool from_now);
+
+/*
+ * UDP's life and ASSURED as they are computed now become what the connection
+ * says, until its next packet on the slow path; its records must not carry it.
+ */
+void conntrack_keep_life(struct conntrack *ct, uint32_t conn);
+
 /* A lingering connection begins anew, unconfirmed; its records stay in the index. */
 void conntrack_revive(struct conntrack *ct, uint32_t conn);
 

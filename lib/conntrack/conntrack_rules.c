@@ -3,6 +3,7 @@
  * Connections of which a NIC has rules: how the rules are called back, and what
  * becomes of a connection that is over before they are gone.
  */
+#include "conntrack_events.h"
 #include "conntrack_priv.h"
 
 /* How often the sweep looks after rules that are to go. */
@@ -59,6 +60,8 @@ conntrack_revive(struct conntrack *ct, uint32_t conn)
 {
 	struct conn *c = conn_at(ct, conn);
 
+	conntrack_note_end(ct, conn);
+	c->events = CONN_EVENT_TOLD;
 	ct->lingering--;
 	ct->unconfirmed++;
 	ct->created++;
@@ -70,7 +73,7 @@ conntrack_revive(struct conntrack *ct, uint32_t conn)
 	c->mark = 0;
 	c->created_ms = ct->now_ms;
 	c->start_ns = ct->now_ns;
-	c->id = ++ct->next_id;
+	c->id = conntrack_new_id(ct);
 	for (unsigned int dir = 0; dir < 2; dir++) {
 		struct flow_tail *tail = conn_tail(ct, conn, dir);
 

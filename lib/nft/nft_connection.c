@@ -206,6 +206,15 @@ on_send(void *ctx, const void *datagram, size_t len, bool event)
 		out_frame(ctx, NFT_FRAME_REP, datagram, len);
 }
 
+/* What of its answers a client has not taken. */
+static size_t
+on_backlog(void *ctx)
+{
+	const struct nft_conn *conn = ctx;
+
+	return conn->out_answers;
+}
+
 static void
 on_done(void *ctx)
 {
@@ -400,4 +409,6 @@ nft_conn_open(struct nft_server *server, int fd)
 	if (conn->client == NULL ||
 		loop_add(server->loop, fd, EPOLLIN, on_event, conn, &conn->watch) != 0)
 		nft_conn_free(conn);
+	else
+		nft_client_on_backlog(conn->client, on_backlog);
 }

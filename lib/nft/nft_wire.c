@@ -117,6 +117,8 @@ nft_client_free(struct nft_client *client)
 	struct nft_wire *wire = client->wire;
 	bool owner = false;
 
+	if (wire->subsystem != NULL)
+		wire->subsystem->gone(wire->subsystem->ctx, client);
 	for (struct nft_client **c = &wire->clients; *c != NULL; c = &(*c)->next) {
 		if (*c != client)
 			continue;
@@ -136,11 +138,57 @@ nft_client_free(struct nft_client *client)
 }
 
 void
+nft_wire_serve(struct nft_wire *wire, const struct nft_subsystem *subsystem)
+{
+	wire->subsystem = subsystem;
+}
+
+uint32_t
+nft_client_number(const struct nft_client *client)
+{
+	return client->port;
+}
+
+void **
+nft_client_slot(struct nft_client *client)
+{
+	return &client->slot;
+}
+
+void
+nft_client_send(struct nft_client *client, const void *datagram, size_t len, bool event)
+{
+	client->send(client->ctx, datagram, len, event);
+}
+
+void
+nft_client_on_backlog(struct nft_client *client, size_t (*backlog)(void *ctx))
+{
+	client->backlog = backlog;
+}
+
+size_t
+nft_client_backlog(const struct nft_client *client)
+{
+	return client->backlog != NULL ? client->backlog(client->ctx) : 0;
+}
+
+static void
+groups_changed(struct nft_client *client)
+{
+	const struct nft_subsystem *subsystem = client->wire->subsystem;
+
+	if (subsystem != NULL)
+		subsystem->groups(subsystem->ctx, client, client->groups);
+}
+
+void
 nft_client_join(struct nft_client *client, unsigned int group)
 {
 	if (group < 32)
 		client->groups |= 1U << group;
 	wire_listeners(client->wire);
+	groups_changed(client);
 }
 
 void
@@ -149,6 +197,7 @@ nft_client_leave(struct nft_client *client, unsigned int group)
 	if (group < 32)
 		client->groups &= ~(1U << group);
 	wire_listeners(client->wire);
+	groups_changed(client);
 }
 
 /* The request is answered. The client may be gone, or have sent the next one, afterwards. */
@@ -159,6 +208,12 @@ answered(struct nft_client *client)
 
 	client->done = NULL;
 	done(client->done_ctx);
+}
+
+void
+nft_client_done(struct nft_client *client)
+{
+	answered(client);
 }
 
 /* --- messages */
@@ -409,6 +464,12 @@ request(struct nft_client *client, int protocol, const void *req, size_t len)
 	if (protocol != 12 /* NETLINK_NETFILTER */) {
 		wire_links(&msg);
 		return false;
+	}
+	if (client->wire->subsystem != NULL &&
+		(nlh->nlmsg_type >> 8 == NFNL_SUBSYS_CTNETLINK ||
+			nlh->nlmsg_type >> 8 == NFNL_SUBSYS_CTNETLINK_EXP)) {
+		client->wire->subsystem->request(client->wire->subsystem->ctx, client, req, len);
+		return true;
 	}
 	if (nlh->nlmsg_type >> 8 == NFNL_SUBSYS_HOOK) {
 		/* Nothing is told of hooks; their list is empty, not an error. */

@@ -65,6 +65,41 @@ void nft_wire_free(struct nft_wire *wire);
  */
 typedef void (*nft_send_t)(void *ctx, const void *datagram, size_t len, bool event);
 
+/**
+ * Other subsystems of nfnetlink, served elsewhere: NFNL_SUBSYS_CTNETLINK and
+ * NFNL_SUBSYS_CTNETLINK_EXP. Their messages are handed on as they came.
+ */
+struct nft_subsystem {
+	void *ctx;
+	/** Answer by nft_client_send(), then nft_client_done(); from within, or later. */
+	void (*request)(void *ctx, struct nft_client *client, const void *req, size_t len);
+	/** It joined or left groups: a bit each, 1 << NFNLGRP_*. */
+	void (*groups)(void *ctx, struct nft_client *client, uint32_t groups);
+	/** It goes away, and must not be answered any more. */
+	void (*gone)(void *ctx, struct nft_client *client);
+};
+
+/** Hand on to a subsystem, before there is a client. @param subsystem owned by the caller */
+void nft_wire_serve(struct nft_wire *wire, const struct nft_subsystem *subsystem);
+
+/** The number of a client, by nft_client_port(); 0 without. */
+uint32_t nft_client_number(const struct nft_client *client);
+
+/** What the subsystem has for a client; NULL at first. */
+void **nft_client_slot(struct nft_client *client);
+
+/** Send to a client; as nft_send_t. */
+void nft_client_send(struct nft_client *client, const void *datagram, size_t len, bool event);
+
+/** A subsystem's request is answered. */
+void nft_client_done(struct nft_client *client);
+
+/** Have nft_client_backlog() ask its carrier. @param backlog bytes of answers it has not taken */
+void nft_client_on_backlog(struct nft_client *client, size_t (*backlog)(void *ctx));
+
+/** Bytes of answers that a client has not taken yet; 0 if its carrier does not say. */
+size_t nft_client_backlog(const struct nft_client *client);
+
 /** A client. @return NULL without memory */
 struct nft_client *nft_client_new(struct nft_wire *wire, nft_send_t send, void *ctx);
 
@@ -93,7 +128,8 @@ void nft_client_free(struct nft_client *client);
 void nft_client_request(struct nft_client *client, int protocol, const void *req, size_t len,
 	void (*done)(void *ctx), void *ctx);
 
-/** Begin or end to receive a group's events (NFNLGRP_NFTABLES, NFNLGRP_NFTRACE). */
+/** Begin or end to receive a group's events (NFNLGRP_NFTABLES, NFNLGRP_NFTRACE, the subsystem's).
+ */
 void nft_client_join(struct nft_client *client, unsigned int group);
 void nft_client_leave(struct nft_client *client, unsigned int group);
 

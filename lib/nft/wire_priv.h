@@ -32,6 +32,7 @@ struct nft_wire {
 	bool tracing; /* a client has joined the group of trace events */
 	void (*on_tracing)(void *ctx, bool on); /* told of it; may be NULL */
 	void *on_tracing_ctx;
+	const struct nft_subsystem *subsystem; /* NULL: none */
 };
 
 struct nft_client {
@@ -39,8 +40,10 @@ struct nft_client {
 	struct nft_wire *wire;
 	nft_send_t send;
 	void *ctx;
-	uint32_t pid;  /* of its process; 0: not known */
-	char name[16]; /* and what that is called */
+	uint32_t pid;		      /* of its process; 0: not known */
+	char name[16];		      /* and what that is called */
+	size_t (*backlog)(void *ctx); /* NULL: nobody says */
+	void *slot;		      /* the subsystem's */
 	uint32_t groups;
 	uint32_t port;		 /* no other client has it */
 	void (*done)(void *ctx); /* of the request that is not answered yet */

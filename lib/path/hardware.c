@@ -151,6 +151,8 @@ gone(struct worker *w, uint32_t conn, unsigned int dir, const struct offload_eve
 		w->rules_old--;
 	w->rules_out--;
 	c->rules_out--;
+	if (c->rule[dir] & CONN_RULE_AWAITED)
+		w->ct->awaited--;
 	c->rule[dir] = CONN_RULE_NONE;
 	c->why[dir] = event->kind == OFFLOAD_REFUSED ? event->reason : OFFLOAD_STALE;
 	/* Taken away unasked, or withdrawn while it goes on: the next packet walks, and asks. */

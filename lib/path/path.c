@@ -47,7 +47,7 @@ static void
 unsettle_all(struct worker *w)
 {
 	if (w->settled < UINT8_MAX) {
-		w->settled++;
+		w->ct->settled = ++w->settled;
 		return;
 	}
 	for (unsigned int i = 0; i < 2; i++) {
@@ -60,7 +60,7 @@ unsettle_all(struct worker *w)
 				tail->state = FLOW_TRACKED;
 		}
 	}
-	w->settled = FLOW_SETTLED;
+	w->ct->settled = w->settled = FLOW_SETTLED;
 }
 
 /*

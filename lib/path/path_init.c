@@ -75,7 +75,6 @@ worker_create(struct path *path, uint8_t id)
 	w->alone = config->workers == 1;
 	w->homes = &path->homes;
 	w->ct = &w->conntrack;
-	w->settled = FLOW_SETTLED;
 	w->fresh_ms = fresh_ms(&config->conntrack.tracker);
 	if (paths_init(&w->paths) != 0) {
 		free(w);
@@ -92,6 +91,7 @@ worker_create(struct path *path, uint8_t id)
 		conntrack_fini(&w->conntrack);
 		goto fail;
 	}
+	w->settled = w->conntrack.settled = FLOW_SETTLED;
 	if (config->offload != NULL) {
 		w->conntrack.withdraw = hardware_withdraw;
 		w->conntrack.withdraw_ctx = w;

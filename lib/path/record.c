@@ -10,12 +10,18 @@
 
 /* Whether a connection's packets may be carried by their records (doc/architecture.md, settled). */
 static bool
-settles(const struct conn *c, const struct pkt *pkt)
+settles(const struct worker *w, const struct conn *c, const struct pkt *pkt)
 {
 	if ((c->status & (CT_CONFIRMED | CT_SEEN_REPLY)) != (CT_CONFIRMED | CT_SEEN_REPLY))
 		return false;
+	/* A record's packets renew. */
+	if (c->status & CT_FIXED_TIMEOUT)
+		return false;
 	if (pkt->tuple.proto == IPPROTO_TCP)
 		return c->state == CT_TCP_ESTABLISHED && (c->status & CT_ASSURED);
+	/* Who listens is told when it becomes a stream: by a packet that is looked at. */
+	if (unlikely(w->ct->events != NULL) && !(c->status & CT_ASSURED))
+		return false;
 	return pkt->tuple.proto == IPPROTO_UDP;
 }
 
@@ -32,7 +38,7 @@ record_walk(struct worker *w, struct pkt *pkt)
 		(pkt->flags & (PKT_RELATED | PKT_LOCAL_OUT | PKT_GUARDS)))
 		return;
 	c = conn_at(w->ct, pkt->conn);
-	if (!settles(c, pkt))
+	if (!settles(w, c, pkt))
 		return;
 	c->why[dir] = OFFLOAD_NOT_CACHEABLE;
 	if (trail != NULL) {

@@ -164,10 +164,11 @@ class ShuntRouter:
     OUT = ("transmitted", "punted", "held", "merged", "dropped")
 
     def __init__(self, topo, build, device="net_af_packet{n},iface={name}", offload="off",
-                 workers=(0,), engine=None, eal=(), nicmodel=None):
+                 workers=(0,), engine=None, eal=(), nicmodel=None, nic=""):
         self.lab = Lab(topo, "shuntd")
         self.topo, self.build, self.device = topo, build, device
         self.offload, self.nicmodel, self.carried = offload, nicmodel, False
+        self.nic_options = nic      # of the modelled NIC, as ",create_us=100"
         self.runtime = {"workers": list(workers), "eal": list(eal)}
         if engine:
             self.runtime["engine"] = engine
@@ -218,7 +219,7 @@ class ShuntRouter:
         """The ports are the modelled NIC's. EAL loads plugins from folders of root only."""
         plugin = shutil.copy(self.nicmodel, self.dir)
         self.runtime["eal"] += ["-d", plugin, "--no-pci"]
-        self.device = "net_nicmodel{n},iface={name},mac={mac}"
+        self.device = "net_nicmodel{n},iface={name},mac={mac}" + self.nic_options
 
     def config(self):
         """The configuration file: YAML, of which JSON is a part."""

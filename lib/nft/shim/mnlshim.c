@@ -7,7 +7,6 @@
  */
 #include "shim.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <limits.h>
@@ -21,9 +20,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "shim_link.h"
-
-#define REPLACES __attribute__((visibility("default")))
+#include "shim_priv.h"
 
 /* Sockets open at once. nft has one or two. */
 #define LINKS_MAX 64
@@ -53,45 +50,6 @@ shim_set_socket(const char *path)
 	socket_path[len] = '\0';
 }
 
-/*
- * The replaced function. RTLD_NEXT doesn't find it if the library that we stand
- * before was loaded RTLD_LOCAL, as python's ctypes does.
- */
-static void *
-find_real(const char *name, const char *library)
-{
-	void *symbol = dlsym(RTLD_NEXT, name);
-	void *handle;
-
-	if (symbol != NULL)
-		return symbol;
-	/* Loaded already as a rule; not if a program that links us needs no more of libmnl. */
-	handle = dlopen(library, RTLD_NOW);
-	return handle != NULL ? dlsym(handle, name) : NULL;
-}
-
-#define REAL(fn, library)                                                                          \
-	({                                                                                         \
-		static _Atomic(__typeof__(&(fn))) found_;                                          \
-		__typeof__(&(fn)) real_ = atomic_load_explicit(&found_, memory_order_relaxed);     \
-		if (real_ == NULL) {                                                               \
-			real_ = (__typeof__(&(fn)))find_real(#fn, library);                        \
-			atomic_store_explicit(&found_, real_, memory_order_relaxed);               \
-		}                                                                                  \
-		real_;                                                                             \
-	})
-#define REAL_MNL(fn) REAL(fn, "libmnl.so.0")
-#define REAL_C(fn)   REAL(fn, "libc.so.6")
-
-/* Call it, or give `none` with ENOSYS if there is none. */
-#define PASS(real, none, ...)                                                                      \
-	({                                                                                         \
-		__typeof__(real) pass_ = (real);                                                   \
-		if (pass_ == NULL)                                                                 \
-			errno = ENOSYS;                                                            \
-		pass_ != NULL ? pass_(__VA_ARGS__) : (none);                                       \
-	})
-
 static struct shim_link *
 link_of_socket(const struct mnl_socket *nl)
 {
@@ -108,8 +66,8 @@ link_of_socket(const struct mnl_socket *nl)
 	return NULL;
 }
 
-static struct shim_link *
-link_of_fd(int fd)
+struct shim_link *
+shim_of_fd(int fd)
 {
 	int i;
 
@@ -122,8 +80,8 @@ link_of_fd(int fd)
 	return NULL;
 }
 
-static struct mnl_socket *
-open_link(int bus, int flags)
+struct shim_link *
+shim_take(int bus, int flags)
 {
 	const char *path = socket_path[0] != '\0' ? socket_path : secure_getenv("SHUNT_NFT_SOCKET");
 	struct shim_link *link;
@@ -140,7 +98,7 @@ open_link(int bus, int flags)
 		if (atomic_compare_exchange_strong(&slots[i].link, &none, link)) {
 			atomic_store(&slots[i].fd_plus_1, link->fd + 1);
 			atomic_fetch_add(&link_count, 1);
-			return (struct mnl_socket *)link;
+			return link;
 		}
 	}
 	shim_close(link);
@@ -157,24 +115,22 @@ ours(int bus)
 REPLACES struct mnl_socket *
 mnl_socket_open(int bus)
 {
-	return ours(bus) ? open_link(bus, 0) : PASS(REAL_MNL(mnl_socket_open), NULL, bus);
+	return ours(bus) ? (struct mnl_socket *)shim_take(bus, 0)
+			 : PASS(REAL_MNL(mnl_socket_open), NULL, bus);
 }
 
 REPLACES struct mnl_socket *
 mnl_socket_open2(int bus, int flags)
 {
-	return ours(bus) ? open_link(bus, flags)
+	return ours(bus) ? (struct mnl_socket *)shim_take(bus, flags)
 			 : PASS(REAL_MNL(mnl_socket_open2), NULL, bus, flags);
 }
 
-REPLACES int
-mnl_socket_close(struct mnl_socket *nl)
+void
+shim_drop(struct shim_link *link)
 {
-	struct shim_link *link = link_of_socket(nl);
 	int i;
 
-	if (link == NULL)
-		return PASS(REAL_MNL(mnl_socket_close), -1, nl);
 	for (i = 0; i < LINKS_MAX; i++) {
 		if (atomic_load(&slots[i].link) != link)
 			continue;
@@ -184,6 +140,16 @@ mnl_socket_close(struct mnl_socket *nl)
 		atomic_fetch_sub(&link_count, 1);
 	}
 	shim_close(link);
+}
+
+REPLACES int
+mnl_socket_close(struct mnl_socket *nl)
+{
+	struct shim_link *link = link_of_socket(nl);
+
+	if (link == NULL)
+		return PASS(REAL_MNL(mnl_socket_close), -1, nl);
+	shim_drop(link);
 	return 0;
 }
 
@@ -191,16 +157,10 @@ REPLACES int
 mnl_socket_bind(struct mnl_socket *nl, unsigned int groups, pid_t pid)
 {
 	struct shim_link *link = link_of_socket(nl);
-	unsigned int i;
 
-	if (link == NULL)
-		return PASS(REAL_MNL(mnl_socket_bind), -1, nl, groups, pid);
 	/* A port id means nothing on a connection of one's own: replies find their way without. */
-	for (i = 0; i < 32; i++) {
-		if (groups & 1U << i && shim_group(link, NFT_FRAME_JOIN, i + 1) != 0)
-			return -1;
-	}
-	return 0;
+	return link != NULL ? shim_join(link, groups)
+			    : PASS(REAL_MNL(mnl_socket_bind), -1, nl, groups, pid);
 }
 
 REPLACES int
@@ -320,7 +280,7 @@ mnl_socket_getsockopt(const struct mnl_socket *nl, int type, void *buf, socklen_
 REPLACES ssize_t
 sendmsg(int fd, const struct msghdr *msg, int flags)
 {
-	struct shim_link *link = link_of_fd(fd);
+	struct shim_link *link = shim_of_fd(fd);
 	int before = errno;
 	ssize_t ret;
 
@@ -422,7 +382,7 @@ adjust(struct pollfd *fds, nfds_t nfds)
 	nfds_t i;
 
 	for (i = 0; i < nfds; i++) {
-		struct shim_link *link = link_of_fd(fds[i].fd);
+		struct shim_link *link = shim_of_fd(fds[i].fd);
 
 		if (link == NULL || !(fds[i].events & POLLIN))
 			continue;

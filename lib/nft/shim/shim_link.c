@@ -400,3 +400,13 @@ shim_group(struct shim_link *link, enum nft_frame_type type, unsigned int group)
 	memcpy(payload, &value, sizeof(value));
 	return send_frame(link, type, 0, sizeof(value));
 }
+
+int
+shim_join(struct shim_link *link, unsigned int groups)
+{
+	for (unsigned int i = 0; i < 32; i++) {
+		if (groups & 1U << i && shim_group(link, NFT_FRAME_JOIN, i + 1) != 0)
+			return -1;
+	}
+	return 0;
+}

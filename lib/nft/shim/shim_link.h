@@ -86,4 +86,7 @@ bool shim_readable(struct shim_link *link);
  */
 int shim_group(struct shim_link *link, enum nft_frame_type type, unsigned int group);
 
+/** Join groups as bind() does: bit 0 is group 1. @return as shim_group() */
+int shim_join(struct shim_link *link, unsigned int groups);
+
 #endif

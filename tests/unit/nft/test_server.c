@@ -71,6 +71,13 @@ nft_client_is(struct nft_client *client, uint32_t pid, const char *name)
 }
 
 void
+nft_client_on_backlog(struct nft_client *client, size_t (*backlog)(void *ctx))
+{
+	(void)client;
+	(void)backlog;
+}
+
+void
 nft_client_free(struct nft_client *client)
 {
 	if (client->wire->waiting == client)
