@@ -24,6 +24,28 @@ const struct nft_feature nft_table_features[] = {
 	NFT_END,
 };
 
+/*
+ * nft_table_pending_update: the batch has changed the table's flags or chains, or
+ * taken a base chain away, so that what sleeps and what wakes is not told apart.
+ */
+static bool
+is_unsettled(const struct store *store, const struct store_table *table)
+{
+	for (uint32_t i = 0; i < store->log_count; i++) {
+		const struct store_change *change = &store->log[i];
+		const struct store_chain *chain = (const struct store_chain *)change->item;
+
+		if (change->op == STORE_FIELD && change->item == &table->item)
+			return true;
+		if (change->item->kind != STORE_CHAIN || chain->table != table)
+			continue;
+		if ((change->op == STORE_FIELD && !chain->binding) ||
+			(change->op == STORE_REMOVED && chain->based))
+			return true;
+	}
+	return false;
+}
+
 /* nf_tables_updtable: it sleeps or wakes; an owner it has from the start or never. */
 static int
 update_table(struct wire_msg *msg, struct store_table *table, uint32_t flags)
@@ -36,6 +58,8 @@ update_table(struct wire_msg *msg, struct store_table *table, uint32_t flags)
 		return 0;
 	if ((table->flags ^ flags) & NFT_TABLE_F_OWNER)
 		return -EOPNOTSUPP;
+	if (is_unsettled(msg->wire->store, table))
+		return -EINVAL;
 	rc = store_save(msg->wire->store, &table->item, &table->flags, sizeof(table->flags));
 	table->flags = rc == 0 ? flags : table->flags;
 	return rc;
