@@ -81,7 +81,12 @@ dump(struct ctnl_request *r, const void *message)
 	r->out_len += len;
 }
 
-/* The message at hand is done, with an answer if one is wanted. */
+/*
+ * The message at hand is done, with an answer if one is wanted: in the datagram of the
+ * connection that was asked for. conntrack -U reads one datagram for each and takes
+ * what is left for the answer to its next message, which is an error when the second,
+ * its sequence number, has changed in between.
+ */
 static void
 message_done(struct ctnl_request *r, int err)
 {
@@ -89,8 +94,9 @@ message_done(struct ctnl_request *r, int err)
 
 	if (err != 0 || (r->nlh->nlmsg_flags & NLM_F_ACK)) {
 		ctnl_fill_error(buf, r->nlh, err);
-		send_message(r, buf);
+		dump(r, buf);
 	}
+	flush_dump(r);
 	r->nlh = mnl_nlmsg_next(r->nlh, &r->left);
 	r->phase = MESSAGE;
 }
@@ -415,7 +421,7 @@ found(struct ctnl_request *r)
 	if (r->get) {
 		/* The question holds it, too. */
 		ctnl_fill(buf, &h, &r->work.views[0], 2);
-		send_message(r, buf);
+		dump(r, buf);
 	}
 	if (r->work.rc != 0 || r->work.awaited == 0)
 		message_done(r, r->work.rc);
