@@ -203,6 +203,8 @@ update_place(struct wire_msg *msg, struct store_chain *chain, const struct nlatt
 	rc = parse_place(msg, chain, &place);
 	if (rc == 0 && place.kind != chain->kind)
 		rc = wire_refuse(msg, by, -EEXIST);
+	if (rc == 0 && place.devices != NULL && wire_table_turns(msg->wire->store, chain->table))
+		rc = wire_refuse(msg, by, -EOPNOTSUPP);
 	if (rc == 0 && place.devices != NULL)
 		rc = wire_join_devices(
 			msg->wire->store, &chain->item, &chain->devices, place.devices);
@@ -271,7 +273,9 @@ create_chain(struct wire_msg *msg, struct store_table *table, const char *name)
 	chain->table = table;
 	chain->based = msg->attrs[NFTA_CHAIN_HOOK] != NULL;
 	chain->policy.verdict = NF_ACCEPT;
-	if (chain->based)
+	if (chain->based && wire_table_turns(store, table))
+		rc = -EINVAL;
+	if (rc == 0 && chain->based)
 		rc = parse_place(msg, NULL, &place);
 	if (rc == 0 && chain->based)
 		rc = check_place(msg, &place);
@@ -357,6 +361,8 @@ delete_devices(struct wire_msg *msg, struct store_chain *chain)
 
 	if (!chain->based)
 		return -EOPNOTSUPP;
+	if (wire_table_turns(msg->wire->store, chain->table))
+		return -EINVAL;
 	rc = parse_place(msg, chain, &place);
 	if (rc == 0)
 		rc = wire_leave_devices(

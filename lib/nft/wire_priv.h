@@ -106,6 +106,9 @@ uint32_t wire_device_count(const struct store_blob *devices);
 /* The n-th name, or NULL. */
 const char *wire_device(const struct store_blob *devices, uint32_t n);
 
+/* Whether the batch puts the table to sleep or wakes it (__NFT_TABLE_F_UPDATE). */
+bool wire_table_turns(const struct store *store, const struct store_table *table);
+
 /* Changes, by message. 0 or a negative errno with msg->bad. */
 int wire_new_table(struct wire_msg *msg);
 int wire_del_table(struct wire_msg *msg);

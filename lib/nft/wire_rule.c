@@ -602,11 +602,12 @@ wire_fill_exprs(struct nft_wire *wire, struct nlmsghdr *nlh, const struct store_
 	for (uint16_t place = 0; at < end; place++) {
 		const struct nlattr *kept = (const struct nlattr *)(const void *)at;
 		const struct nlattr *name = mnl_attr_get_payload(kept), *data = mnl_attr_next(name);
-		const struct store_state *state = &rule->states[next];
+		const struct store_state *state =
+			next < rule->state_count ? &rule->states[next] : NULL;
 		uint64_t words[2];
 
 		at += MNL_ALIGN(kept->nla_len);
-		if (next == rule->state_count || state->expr != place) {
+		if (state == NULL || state->expr != place) {
 			mnl_attr_put(nlh, kept->nla_type, mnl_attr_get_payload_len(kept),
 				mnl_attr_get_payload(kept));
 			continue;

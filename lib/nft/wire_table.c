@@ -24,6 +24,15 @@ const struct nft_feature nft_table_features[] = {
 	NFT_END,
 };
 
+bool
+wire_table_turns(const struct store *store, const struct store_table *table)
+{
+	for (uint32_t i = 0; i < store->log_count; i++)
+		if (store->log[i].op == STORE_FIELD && store->log[i].item == &table->item)
+			return true;
+	return false;
+}
+
 /*
  * nft_table_pending_update: the batch has changed the table's flags or chains, or
  * taken a base chain away, so that what sleeps and what wakes is not told apart.
@@ -35,15 +44,13 @@ is_unsettled(const struct store *store, const struct store_table *table)
 		const struct store_change *change = &store->log[i];
 		const struct store_chain *chain = (const struct store_chain *)change->item;
 
-		if (change->op == STORE_FIELD && change->item == &table->item)
-			return true;
 		if (change->item->kind != STORE_CHAIN || chain->table != table)
 			continue;
 		if ((change->op == STORE_FIELD && !chain->binding) ||
 			(change->op == STORE_REMOVED && chain->based))
 			return true;
 	}
-	return false;
+	return wire_table_turns(store, table);
 }
 
 /* nf_tables_updtable: it sleeps or wakes; an owner it has from the start or never. */

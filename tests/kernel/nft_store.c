@@ -4,16 +4,19 @@
  * compared with the kernel's.
  * usage: nft_store [--all] SOCKET; prints "ready", ends with its standard input.
  * --all: what the dataplane cannot evaluate is stored, too.
+ * NFT_STORE_RECORD in the environment: a file that gets what clients ask, as frames.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
 #include "compile.h"
 #include "load.h"
+#include "nft_frame.h"
 #include "nft_server.h"
 #include "store.h"
 
@@ -81,6 +84,28 @@ link_at(void *ctx, unsigned int n, struct nft_link *link)
 	return n == 0;
 }
 
+static FILE *record;
+
+void __real_nft_client_request(struct nft_client *client, int protocol, const void *req, size_t len,
+	void (*done)(void *ctx), void *ctx);
+void __wrap_nft_client_request(struct nft_client *client, int protocol, const void *req, size_t len,
+	void (*done)(void *ctx), void *ctx);
+
+/* By the linker in the place of the server's calls. */
+void
+__wrap_nft_client_request(struct nft_client *client, int protocol, const void *req, size_t len,
+	void (*done)(void *ctx), void *ctx)
+{
+	const struct nft_frame frame = {(uint32_t)len, NFT_FRAME_REQ, (uint8_t)protocol, 0};
+
+	if (record != NULL) {
+		fwrite(&frame, sizeof(frame), 1, record);
+		fwrite(req, len, 1, record);
+		fflush(record);
+	}
+	__real_nft_client_request(client, protocol, req, len, done, ctx);
+}
+
 static void
 stop(void *arg, uint32_t events)
 {
@@ -101,6 +126,8 @@ main(int argc, char **argv)
 	struct loop *loop;
 	int err;
 
+	if (getenv("NFT_STORE_RECORD") != NULL)
+		record = fopen(getenv("NFT_STORE_RECORD"), "ab");
 	if (argc == 3 && strcmp(argv[1], "--all") == 0) {
 		nft_take_all();
 		argv++;
@@ -126,5 +153,7 @@ main(int argc, char **argv)
 	nft_ruleset_free(current);
 	nft_ruleset_free(prepared);
 	nft_states_free(states);
+	if (record != NULL)
+		fclose(record);
 	return 0;
 }
