@@ -146,6 +146,13 @@ struct expr_ctx {
 	const struct nlattr *bad;
 };
 
+/** nf_ct_netns_get(): what needs connections needs a family that has them, or -EPROTO. */
+static inline int
+expr_conntrack(const struct expr_ctx *ctx)
+{
+	return ctx->family == NFPROTO_NETDEV || ctx->family == NFPROTO_ARP ? -EPROTO : 0;
+}
+
 /** Chain types. */
 enum nft_chain_kind {
 	NFT_KIND_FILTER = 1 << 0,

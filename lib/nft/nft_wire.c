@@ -373,14 +373,15 @@ prepare(struct nft_client *client, const struct nlmsghdr *first, size_t len)
 
 /* The batch is whole and each message was taken: into force. False: answered with an error. */
 static bool
-commit(struct nft_client *client, const struct nlmsghdr *first, size_t len, bool echo_generation)
+commit(struct nft_client *client, const struct nlmsghdr *begin, size_t len,
+	const struct nlmsghdr *first)
 {
 	struct nft_wire *wire = client->wire;
 
-	if (!prepare(client, first, len) || wire->store->log_count == 0)
+	if (!prepare(client, begin, len) || wire->store->log_count == 0)
 		return false;
 	wire->store->generation++;
-	wire_events(wire, client, echo_generation);
+	wire_events(wire, client, first);
 	wire->gone = store_commit(wire->store);
 	wire->busy = true;
 	wire->committing = client;
@@ -406,7 +407,7 @@ static bool
 batch(struct nft_client *client, const struct nlmsghdr *begin, size_t len)
 {
 	struct wire_msg msg = {.wire = client->wire, .client = client, .changing = true};
-	const struct nlmsghdr *nlh = begin, *last = NULL;
+	const struct nlmsghdr *nlh = begin, *first = NULL;
 	bool failed = false, ended = false;
 	int left = (int)len;
 
@@ -437,7 +438,7 @@ batch(struct nft_client *client, const struct nlmsghdr *begin, size_t len)
 		} else if (nlh->nlmsg_flags & NLM_F_ACK) {
 			wire_error(client, nlh, 0, NULL);
 		}
-		last = nlh;
+		first = first != NULL ? first : nlh;
 	}
 	/* Without an end it is a check, which judges the whole, too (NFNL_ABORT_VALIDATE). */
 	if (failed || !ended) {
@@ -445,7 +446,7 @@ batch(struct nft_client *client, const struct nlmsghdr *begin, size_t len)
 			store_undo(client->wire->store, 0);
 		return false;
 	}
-	return commit(client, begin, len, last != NULL && (last->nlmsg_flags & NLM_F_ECHO));
+	return commit(client, begin, len, first);
 }
 
 /* A request. False: it is answered. */

@@ -133,7 +133,7 @@ wire_fill_generation(
 }
 
 void
-wire_events(struct nft_wire *wire, struct nft_client *client, bool echo_generation)
+wire_events(struct nft_wire *wire, struct nft_client *client, const struct nlmsghdr *first)
 {
 	const struct store *store = wire->store;
 	struct nlmsghdr *nlh;
@@ -155,9 +155,10 @@ wire_events(struct nft_wire *wire, struct nft_client *client, bool echo_generati
 			wire_fill(wire, nlh, item);
 		tell(wire, change->echo ? client : NULL, nlh);
 	}
-	nlh = wire_begin(wire, NFT_MSG_NEWGEN, 0, 0, NFPROTO_UNSPEC);
+	nlh = wire_begin(
+		wire, NFT_MSG_NEWGEN, 0, first != NULL ? first->nlmsg_seq : 0, NFPROTO_UNSPEC);
 	wire_fill_generation(wire, nlh, client);
-	tell(wire, echo_generation ? client : NULL, nlh);
+	tell(wire, first != NULL && (first->nlmsg_flags & NLM_F_ECHO) ? client : NULL, nlh);
 }
 
 /* Whether packets have used up a quota. */

@@ -162,8 +162,12 @@ void wire_dump_end(struct nft_client *client, const struct nlmsghdr *request);
 /* The key of an element that a client asks for; wire_elem.c. */
 int wire_elem_key(struct wire_msg *msg, const struct nlattr *nest, struct store_elem *key);
 
-/* wire_events.c: tell monitors, and the client that asked for an echo, of the log's changes. */
-void wire_events(struct nft_wire *wire, struct nft_client *client, bool echo_generation);
+/*
+ * wire_events.c: tell monitors, and the client that asked for an echo, of the log's
+ * changes. The generation is told as the batch's first message wants it, as in Linux
+ * (nf_tables_gen_notify sees its header); NULL: there was no batch.
+ */
+void wire_events(struct nft_wire *wire, struct nft_client *client, const struct nlmsghdr *first);
 
 /* wire_trace.c: clients joined groups, left them, or went. */
 void wire_listeners(struct nft_wire *wire);

@@ -182,6 +182,26 @@ add table ip l
 list ruleset""",
 ]
 
+# What a family or a table that turns does not take, and who hears of a generation.
+CASES.append("""add table netdev n
+add chain netdev n c
+add rule netdev n c ct state new drop
+add rule netdev n c ct mark set 1
+add rule netdev n c synproxy mss 1400 wscale 7
+add table arp a
+add chain arp a c
+add rule arp a c ct state new drop
+add table ip t
+add chain ip t b { type filter hook forward priority 0; }
+add table ip t { flags dormant; }; add chain ip t x { type filter hook output priority 5; }
+add table ip t { flags dormant; }; add chain ip t x
+add table ip t; add chain ip t b { policy drop; }
+list ruleset
+-e -a add chain ip t e; delete table arp a
+-e -a delete table netdev n; add chain ip t f
+-e -a add chain ip t g; add chain ip t h
+-e -a list ruleset""")
+
 CASES.append("""add table ip l
 add set ip l b { type ipv4_addr; flags timeout; timeout 10m; }
 add set ip l d { type ipv4_addr; flags dynamic,timeout; timeout 1m; }

@@ -73,7 +73,7 @@ needs_direction(uint32_t key)
 }
 
 static int
-parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx)
+parse_key(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx)
 {
 	struct ct *ct = (struct ct *)expr;
 	const struct nft_feature *row;
@@ -104,6 +104,14 @@ parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx
 	if (needs_direction(key) && ct->dir == CT_ANY)
 		return attr_refuse(ctx, attrs[NFTA_CT_KEY], -EINVAL);
 	return attr_reg(attrs[NFTA_CT_DREG], ctx, ct->len, &ct->reg);
+}
+
+static int
+parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx)
+{
+	int rc = parse_key(expr, attrs, ctx);
+
+	return rc != 0 ? rc : expr_conntrack(ctx);
 }
 
 /* Keys of a tuple. False: the rule breaks. */

@@ -80,7 +80,7 @@ parse_connlimit(struct expr *expr, const struct nlattr *const *attrs, struct exp
 		rc = attr_u32_or(attrs[NFTA_CONNLIMIT_FLAGS], ctx, 0, &flags);
 	if (rc == 0 && (flags & ~(uint32_t)NFT_CONNLIMIT_F_INV))
 		rc = attr_refuse(ctx, attrs[NFTA_CONNLIMIT_FLAGS], -EOPNOTSUPP);
-	return rc;
+	return rc != 0 ? rc : expr_conntrack(ctx);
 }
 
 STORED(connlimit, NFTA_CONNLIMIT_FLAGS, 0);
@@ -220,9 +220,11 @@ static int
 parse_synproxy(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx)
 {
 	uint32_t flags;
-	int rc = here(synproxy_features, ctx);
+	int rc = expr_conntrack(ctx);
 
 	(void)expr;
+	if (rc == 0)
+		rc = here(synproxy_features, ctx);
 	if (rc == 0)
 		rc = attr_u32_or(attrs[NFTA_SYNPROXY_FLAGS], ctx, 0, &flags);
 	if (rc == 0 && (flags & ~(uint32_t)NF_SYNPROXY_OPT_MASK))
