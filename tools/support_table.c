@@ -85,7 +85,7 @@ static void
 print_expression(const char *name, const struct nft_feature *features)
 {
 	for (const struct nft_feature *f = features; f->name != NULL; f++) {
-		uint32_t hooks = f->hooks != 0 ? f->hooks : HOOKS_ALL;
+		uint32_t hooks = (f->hooks != 0 ? f->hooks : HOOKS_ALL) & ~(uint32_t)f->later;
 		uint32_t constant = f->class == NFT_EXACT ? hooks & f->constant : 0;
 
 		if (constant != hooks)

@@ -56,6 +56,8 @@ make_hooks(struct ruleset *r, struct ruleset_live *live)
 			.route = from->kind == NFT_KIND_ROUTE,
 			.run = compiled(r) ? nft_compiled_run : nft_reference_run,
 			.chain = &from->base,
+			.ports = from->ports,
+			.other = from->other,
 		};
 	}
 	for (unsigned int f = 0; f < 2; f++)
@@ -313,6 +315,7 @@ ruleset_program(const struct daemon *d)
 		[HOOK_CONNTRACK] = "conntrack",
 		[HOOK_NAT] = "nat",
 		[HOOK_CONFIRM] = "confirm",
+		[HOOK_WHOLE_IP] = "whole-ip",
 	};
 	const struct ruleset_live *live = d->ruleset->current;
 	json_t *rows = json_array();

@@ -31,12 +31,6 @@ read_bytes(const struct match_key *key, const struct pkt *pkt, unsigned int base
 	return true;
 }
 
-static inline uint16_t
-out_port(const struct pkt *pkt)
-{
-	return pkt->hook == HOOK_PREROUTING || pkt->hook == HOOK_INPUT ? PORT_NONE : pkt->out_port;
-}
-
 static inline uint64_t
 port_bit(uint16_t port)
 {
@@ -56,16 +50,16 @@ match_read(const struct match_key *key, struct nft_eval *eval, uint64_t out[2])
 			return false;
 		break;
 	case FROM_TRANSPORT:
-		if (((pkt->flags & PKT_LATER_FRAGMENT) && !key->fast) ||
+		if (((pkt->flags & PKT_LATER_FRAGMENT) && !key->fast) || pkt_is_other(pkt) ||
 			!read_bytes(key, pkt, pkt->l4_off, out))
 			return false;
 		if (eval->trail != NULL && pkt->l4_proto != IPPROTO_TCP &&
 			pkt->l4_proto != IPPROTO_UDP)
 			nft_bind_to_packet(eval, NFT_INPUT_PAYLOAD);
 		break;
-	case FROM_IN_NAME: out[0] = port_bit(pkt->in_port); return true;
-	case FROM_OUT_NAME: out[0] = port_bit(out_port(pkt)); return true;
-	case FROM_L4PROTO: out[0] = pkt->l4_proto & key->mask[0]; return true;
+	case FROM_IN_NAME: out[0] = port_bit(pkt_in(pkt)); return true;
+	case FROM_OUT_NAME: out[0] = port_bit(pkt_out(pkt)); return true;
+	case FROM_L4PROTO: out[0] = pkt->l4_proto & key->mask[0]; return !pkt_is_other(pkt);
 	case FROM_NFPROTO:
 		out[0] = (ipv6 ? NFPROTO_IPV6 : NFPROTO_IPV4) & key->mask[0];
 		return true;

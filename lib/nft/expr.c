@@ -212,7 +212,8 @@ expr_feature(const struct nft_feature *features, uint32_t number, bool set, stru
 		return attr_refuse(ctx, attr, -EOPNOTSUPP);
 	if (found->families != 0 && !(found->families & nft_family_bit(ctx->family)))
 		return attr_refuse(ctx, attr, -EOPNOTSUPP);
-	if (found->hooks != 0 && (ctx->hooks & ~(uint32_t)found->hooks))
+	if ((found->hooks != 0 && (ctx->hooks & ~(uint32_t)found->hooks)) ||
+		((ctx->hooks & found->later) && !nft_takes_all()))
 		return attr_refuse(ctx, NULL, -EOPNOTSUPP);
 	if (found->kinds != 0 && (ctx->chain_type & ~(uint32_t)found->kinds))
 		return attr_refuse(ctx, NULL, -EOPNOTSUPP);

@@ -308,7 +308,8 @@ nft_pass_counter(struct nft_eval *eval, uint32_t counter)
 	if (eval->trail->count == NFT_TRAIL_COUNTERS)
 		nft_bind_to_packet(eval, NFT_INPUT_COUNTERS);
 	else
-		eval->trail->counters[eval->trail->count++] = counter;
+		eval->trail->counters[eval->trail->count++] =
+			counter | (eval->pkt->hook == HOOK_EGRESS ? NFT_TRAIL_FRAME : 0);
 }
 
 /** The rule ends here without a verdict. */

@@ -41,6 +41,7 @@ struct nft_feature {
 	uint8_t class;	  /**< enum nft_class */
 	uint8_t families; /**< enum nft_family_bit; 0: all */
 	uint8_t hooks;	  /**< bits of enum hook where it can be; 0: all */
+	uint8_t later;	  /**< of these, where it is not built yet; the note says so */
 	uint8_t constant; /**< bits of enum hook where an exact one is constant */
 	uint8_t kinds;	  /**< enum nft_chain_kind where it can be; 0: all */
 	const char *note; /**< why, or what else; NULL: nothing */

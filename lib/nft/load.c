@@ -119,30 +119,38 @@ declare_objects(struct loader *l, const struct store_table *table)
 	}
 }
 
-/* The ports whose flows a flowtable covers; a device that is absent covers none. */
+/* The ports among devices, a bit each; a device that is absent is none. */
+static uint64_t
+ports_of(const struct store_blob *devices, const struct nft_env *env)
+{
+	const uint8_t *at = devices != NULL ? devices->data : NULL;
+	const uint8_t *end = devices != NULL ? at + devices->len : NULL;
+	uint64_t ports = 0;
+
+	while (at < end) {
+		const struct nlattr *attr = (const struct nlattr *)(const void *)at;
+		char name[16] = "";
+		uint16_t port;
+
+		memcpy(name, mnl_attr_get_payload(attr),
+			mnl_attr_get_payload_len(attr) < 15 ? mnl_attr_get_payload_len(attr) : 15);
+		port = env->port_by_name != NULL ? env->port_by_name(name) : PORT_NONE;
+		if (port < 64)
+			ports |= 1ULL << port;
+		at += MNL_ALIGN(attr->nla_len);
+	}
+	return ports;
+}
+
+/* The ports whose flows each flowtable covers. */
 static void
 declare_flowtables(struct loader *l, const struct store_table *table, const struct nft_env *env)
 {
 	store_for_each(item, &table->flowtables)
 	{
 		struct store_flowtable *ft = (struct store_flowtable *)item;
-		const uint8_t *at = ft->devices->data, *end = at + ft->devices->len;
-		uint64_t ports = 0;
 
-		while (at < end) {
-			const struct nlattr *attr = (const struct nlattr *)(const void *)at;
-			char name[16] = "";
-			uint16_t port;
-
-			memcpy(name, mnl_attr_get_payload(attr),
-				mnl_attr_get_payload_len(attr) < 15 ? mnl_attr_get_payload_len(attr)
-								    : 15);
-			port = env->port_by_name != NULL ? env->port_by_name(name) : PORT_NONE;
-			if (port < 64)
-				ports |= 1ULL << port;
-			at += MNL_ALIGN(attr->nla_len);
-		}
-		builder_put_flowtable(l->builder, ft->number, ports);
+		builder_put_flowtable(l->builder, ft->number, ports_of(ft->devices, env));
 	}
 }
 
@@ -153,6 +161,13 @@ static bool
 routed(uint8_t family)
 {
 	return family == NFPROTO_IPV4 || family == NFPROTO_IPV6 || family == NFPROTO_INET;
+}
+
+/* Families whose chains packets pass: those, and the devices'. */
+static bool
+passed(uint8_t family)
+{
+	return routed(family) || family == NFPROTO_NETDEV;
 }
 
 /* Conntrack runs for the families of a table that has a rule which needs it. */
@@ -255,7 +270,7 @@ compare_registered(const void *a, const void *b)
 }
 
 static void
-hook_chain(struct nft_ruleset *ruleset, const struct store_chain *chain)
+hook_chain(struct nft_ruleset *ruleset, const struct store_chain *chain, const struct nft_env *env)
 {
 	struct nft_hooked *hooked = &ruleset->chains[ruleset->chain_count++];
 	uint8_t family = chain->table->family;
@@ -263,6 +278,8 @@ hook_chain(struct nft_ruleset *ruleset, const struct store_chain *chain)
 	*hooked = (struct nft_hooked){
 		.base = {ruleset->program, chain->number},
 		.families = {family != NFPROTO_IPV6, family != NFPROTO_IPV4},
+		.other = family == NFPROTO_NETDEV,
+		.ports = ports_of(chain->devices, env),
 		.hook = (enum hook)chain->hook,
 		.kind = chain->kind,
 		.priority = chain->priority,
@@ -274,7 +291,7 @@ hook_chain(struct nft_ruleset *ruleset, const struct store_chain *chain)
 
 /* All base chains that are not dormant, in the order of registration. */
 static int
-hook_all(struct nft_ruleset *ruleset, const struct store *store)
+hook_all(struct nft_ruleset *ruleset, const struct store *store, const struct nft_env *env)
 {
 	struct store_chain **bases = NULL;
 	uint32_t count = 0;
@@ -283,14 +300,13 @@ hook_all(struct nft_ruleset *ruleset, const struct store *store)
 	{
 		const struct store_table *table = (const struct store_table *)t;
 
-		if ((table->flags & NFT_TABLE_F_DORMANT) || !routed(table->family))
+		if ((table->flags & NFT_TABLE_F_DORMANT) || !passed(table->family))
 			continue;
 		store_for_each(item, &table->chains)
 		{
 			struct store_chain **grown;
 
-			if (!((struct store_chain *)item)->based ||
-				((struct store_chain *)item)->hook > HOOK_POSTROUTING)
+			if (!((struct store_chain *)item)->based)
 				continue;
 			grown = realloc(bases, (count + 1) * sizeof(struct store_chain *));
 			if (grown == NULL) {
@@ -305,7 +321,7 @@ hook_all(struct nft_ruleset *ruleset, const struct store *store)
 		qsort(bases, count, sizeof(struct store_chain *), compare_registered);
 	ruleset->chains = calloc(count + 1, sizeof(*ruleset->chains));
 	for (uint32_t i = 0; ruleset->chains != NULL && i < count; i++)
-		hook_chain(ruleset, bases[i]);
+		hook_chain(ruleset, bases[i], env);
 	free(bases);
 	return ruleset->chains != NULL ? 0 : -ENOMEM;
 }
@@ -440,7 +456,7 @@ nft_load(const struct store *store, const struct nft_env *env, const struct nft_
 	if (rc == 0) {
 		ruleset->program = builder_finish(l.builder);
 		l.builder = NULL;
-		rc = ruleset->program != NULL ? hook_all(ruleset, store) : -ENOMEM;
+		rc = ruleset->program != NULL ? hook_all(ruleset, store, env) : -ENOMEM;
 	}
 	if (rc != 0) {
 		shift_blame(store, blame);

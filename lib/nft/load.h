@@ -16,6 +16,8 @@ struct store;
 struct nft_hooked {
 	struct nft_base base; /**< what nft_reference_run() takes */
 	bool families[2];     /**< IPv4, IPv6 */
+	bool other;	      /**< frames that are neither, at ingress and egress */
+	uint64_t ports;	      /**< of ingress and egress: a bit each; 0: no device of it is one */
 	uint8_t hook;	      /**< enum hook */
 	uint8_t kind;	      /**< enum nft_chain_kind */
 	int32_t priority;

@@ -112,13 +112,13 @@ nft_run_statement(struct nft_eval *eval, const struct nft_statement *statement, 
 	if (statement->kind == NFT_STATEMENT_COUNTER) {
 		count = &eval->program->states->counters[eval->pkt->worker][state];
 		count->packets++;
-		count->bytes += eval->pkt->ip_len;
+		count->bytes += pkt_len(eval->pkt);
 		nft_pass_counter(eval, state);
 		return;
 	}
 	nft_bind_to_packet(eval, NFT_INPUT_LIMIT);
 	if (!nft_statement_pass(statement, eval->program->states->buckets[state].words,
-		    eval->pkt->now_ns, eval->pkt->ip_len))
+		    eval->pkt->now_ns, pkt_len(eval->pkt)))
 		nft_break(eval);
 }
 

@@ -30,7 +30,7 @@ nft_policy(const struct nft_chain_code *chain, struct nft_eval *eval)
 			&eval->program->states->counters[eval->pkt->worker][chain->counter - 1];
 
 		count->packets++;
-		count->bytes += eval->pkt->ip_len;
+		count->bytes += pkt_len(eval->pkt);
 		nft_pass_counter(eval, chain->counter - 1);
 	}
 	return chain->policy == NF_DROP ? VERDICT_DROP : VERDICT_ACCEPT;

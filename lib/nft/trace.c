@@ -39,13 +39,16 @@ fill_headers(struct nft_trace_event *event, const struct pkt *pkt)
 {
 	const uint8_t *frame = rte_pktmbuf_mtod(pkt_mbuf(pkt), const uint8_t *);
 	uint32_t end = (uint32_t)pkt->l2_len + pkt->ip_len;
-	uint32_t l4 = pkt->l4_off < end ? pkt->l4_off : end;
+	uint32_t l4 = pkt->l4_off < end && !pkt_is_other(pkt) ? pkt->l4_off : end;
 
 	event->network_len =
 		copy(event->network, frame + pkt->l2_len, l4 - pkt->l2_len, NFT_TRACE_NETWORK);
 	event->transport_len = copy(event->transport, frame + l4, end - l4, NFT_TRACE_TRANSPORT);
-	/* What the router itself makes gets its link header only when it leaves. */
-	if (!(pkt->flags & PKT_LOCAL_OUT))
+	/*
+	 * What the router itself makes gets its link header only when it leaves; there
+	 * Linux has it in the packet, not in front of it, and tells nothing of it.
+	 */
+	if (!(pkt->flags & PKT_LOCAL_OUT) && pkt->hook != HOOK_EGRESS)
 		event->link_len = copy(event->link, frame, pkt->l2_len, NFT_TRACE_LINK);
 }
 
@@ -73,11 +76,10 @@ fill_packet(struct nft_trace_event *event, const struct nft_eval *eval)
 	const struct pkt *pkt = eval->pkt;
 
 	event->packet = true;
-	if (pkt->in_port != PORT_NONE)
-		event->in_index = eval->env->port_index(pkt->in_port);
-	/* In prerouting and input there is no output interface. */
-	if (pkt->hook != HOOK_PREROUTING && pkt->hook != HOOK_INPUT && pkt->out_port != PORT_NONE)
-		event->out_index = eval->env->port_index(pkt->out_port);
+	if (pkt_in(pkt) != PORT_NONE)
+		event->in_index = eval->env->port_index(pkt_in(pkt));
+	if (pkt_out(pkt) != PORT_NONE)
+		event->out_index = eval->env->port_index(pkt_out(pkt));
 	fill_headers(event, pkt);
 	fill_conn(event, eval);
 }
@@ -107,6 +109,8 @@ tell(struct trace *t, const struct nft_chain_code *chain, const struct nft_rule_
 		.family = eval->program->chains[t->base->chain].family,
 		.nfproto = eval->pkt->flags & PKT_IPV6 ? NFPROTO_IPV6 : NFPROTO_IPV4,
 	};
+	if (event.family == NFPROTO_NETDEV)
+		event.nfproto = NFPROTO_NETDEV;
 	if (type == NFT_TRACETYPE_RULE && (verdict == NFT_JUMP || verdict == NFT_GOTO))
 		event.target = &eval->program->chains[eval->regs.chain];
 	if (!t->dumped)

@@ -14,6 +14,9 @@
 /** Counters that one walk may pass and still be recorded. */
 #define NFT_TRAIL_COUNTERS 64
 
+/** In a counter's number: at egress, where bytes are the frame's. */
+#define NFT_TRAIL_FRAME (1U << 31)
+
 /** What made a walk hold for its own packet only. */
 enum nft_input {
 	NFT_INPUT_NONE,

@@ -32,9 +32,9 @@ const struct nft_feature nft_hooks[] = {
 	NFT_HAS("output", HOOK_OUTPUT, .families = IP_FAMILIES | NFT_ON_BRIDGE | NFT_ON_ARP,
 		.note = ROUTER),
 	NFT_HAS("postrouting", HOOK_POSTROUTING, .families = IP_FAMILIES | NFT_ON_BRIDGE),
-	NFT_HAS_NOT(
-		"ingress", HOOK_INGRESS, "not built yet", .families = NFT_ON_INET | NFT_ON_NETDEV),
-	NFT_HAS_NOT("egress", HOOK_EGRESS, "not built yet", .families = NFT_ON_NETDEV),
+	NFT_HAS("ingress", HOOK_INGRESS, .families = NFT_ON_INET | NFT_ON_NETDEV,
+		.note = "of ports; another device's chain is kept, and no packet meets it"),
+	NFT_HAS("egress", HOOK_EGRESS, .families = NFT_ON_NETDEV, .note = "the same"),
 	NFT_END,
 };
 

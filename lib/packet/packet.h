@@ -56,6 +56,7 @@ enum pkt_flags {
 	PKT_FLOW_ADD = 1 << 22,	   /**< `flow add` permitted its connection on this walk */
 	PKT_HELD = 1 << 24,	   /**< waited for another worker's answer */
 	PKT_IP_BAD = 1 << 23,	   /**< IP header checksum, version or length is wrong */
+	PKT_OTHERHOST = 1 << 25,   /**< for another host's MAC: seen at ingress, then dropped */
 };
 
 /** A packet with any of these takes no flow entry (doc/architecture.md, guards). */
@@ -154,6 +155,34 @@ static_assert(sizeof(struct pkt) <= 128, "two cache lines");
 
 /** Bytes of private area that a mempool of packets needs (rte_pktmbuf_pool_create's priv_size). */
 #define PKT_PRIV_SIZE RTE_ALIGN(sizeof(struct pkt), RTE_MBUF_PRIV_ALIGN)
+
+/** Neither IPv4 nor IPv6, or no whole header of them: a frame that device hooks alone see. */
+static inline bool
+pkt_is_other(const struct pkt *pkt)
+{
+	return !(pkt->flags & (PKT_IPV4 | PKT_IPV6));
+}
+
+/** Bytes as rules count them (skb->len): at egress those of the frame, else of the IP packet. */
+static inline uint32_t
+pkt_len(const struct pkt *pkt)
+{
+	return (uint32_t)pkt->ip_len + (pkt->hook == HOOK_EGRESS ? pkt->l2_len : 0U);
+}
+
+/** Where it came in as rules see it: nowhere at egress. */
+static inline uint16_t
+pkt_in(const struct pkt *pkt)
+{
+	return pkt->hook == HOOK_EGRESS ? PORT_NONE : pkt->in_port;
+}
+
+/** Where it goes as rules see it: nowhere before forward, even where routing has chosen. */
+static inline uint16_t
+pkt_out(const struct pkt *pkt)
+{
+	return pkt->hook == HOOK_PREROUTING || pkt->hook == HOOK_INPUT ? PORT_NONE : pkt->out_port;
+}
 
 /** The metadata of an mbuf. */
 static inline struct pkt *

@@ -52,6 +52,25 @@ builtin_on(const struct hook_features *on, enum hook_kind kind)
 	}
 }
 
+/* At ingress and egress (netdev_chain of the device, nf_hook_entries_grow). */
+static int
+insert_device(struct hooks *hooks, const struct hook_chain *chain)
+{
+	struct hook_entry entry = {
+		HOOK_CHAIN, chain->priority, chain->run, chain->chain, chain->ports};
+	unsigned int at = chain->hook - HOOK_INGRESS;
+	int rc = 0;
+
+	hooks->devices[at] |= chain->ports;
+	for (unsigned int family = 0; family < 2 && rc == 0; family++)
+		if (chain->families[family])
+			rc = insert(&hooks->lists[family][chain->hook], &entry);
+	/* nft_do_chain_inet_ingress drops an IP packet whose header is none. */
+	if (!chain->other)
+		entry.kind = HOOK_WHOLE_IP;
+	return rc == 0 ? insert(&hooks->other[at], &entry) : rc;
+}
+
 int
 hooks_build(struct hooks *hooks, const struct hook_features features[2],
 	const struct hook_chain *chains, unsigned int count)
@@ -72,14 +91,18 @@ hooks_build(struct hooks *hooks, const struct hook_features features[2],
 		for (unsigned int i = 0; i < count; i++) {
 			const struct hook_chain *chain = &chains[i];
 			struct hook_entry entry = {
-				HOOK_CHAIN, chain->priority, chain->run, chain->chain};
+				HOOK_CHAIN, chain->priority, chain->run, chain->chain, 0};
 			struct hook_list *list = chain->nat
 							 ? &hooks->nat_chains[family][chain->hook]
 							 : &hooks->lists[family][chain->hook];
 
-			if (chain->families[family] && insert(list, &entry) != 0)
+			if (chain->hook < HOOK_INGRESS && chain->families[family] &&
+				insert(list, &entry) != 0)
 				return -E2BIG;
 		}
 	}
+	for (unsigned int i = 0; i < count; i++)
+		if (chains[i].hook >= HOOK_INGRESS && insert_device(hooks, &chains[i]) != 0)
+			return -E2BIG;
 	return 0;
 }

@@ -23,6 +23,7 @@ enum hook_kind {
 	HOOK_CONNTRACK,
 	HOOK_NAT,
 	HOOK_CONFIRM,
+	HOOK_WHOLE_IP, /**< at ingress, for a chain of IP packets: drops what should be one */
 };
 
 /** Run a base chain. VERDICT_DROP sets pkt->drop. Worker. */
@@ -34,6 +35,7 @@ struct hook_entry {
 	int32_t priority;
 	hook_chain_t run;  /**< HOOK_CHAIN */
 	const void *chain; /**< its argument; for the program's owner to keep alive */
+	uint64_t ports;	   /**< of ingress and egress: those that it is for, a bit each */
 };
 
 /** The entries of a hook, in order. */
@@ -51,6 +53,8 @@ struct hook_chain {
 	bool route; /**< of type route: an output chain that may change the route */
 	hook_chain_t run;
 	const void *chain;
+	uint64_t ports; /**< of ingress and egress: lib/port indices, a bit each */
+	bool other;	/**< sees frames that are no IP packets, too (family netdev) */
 };
 
 /** What is on for a family: a loaded rule needs it (exactly when Linux has it on). */
@@ -67,6 +71,8 @@ struct hooks {
 	struct hook_features features[2]; /**< IPv4, IPv6 */
 	struct hook_list lists[2][HOOK_COUNT];
 	struct hook_list nat_chains[2][HOOK_COUNT]; /**< in their own order */
+	struct hook_list other[2]; /**< ingress and egress of what is neither IPv4 nor IPv6 */
+	uint64_t devices[2];	   /**< ingress and egress: ports that have a chain, a bit each */
 };
 
 /**
@@ -76,6 +82,13 @@ struct hooks {
  */
 int hooks_build(struct hooks *hooks, const struct hook_features features[2],
 	const struct hook_chain *chains, unsigned int count);
+
+/** Whether a chain is at a port's ingress or egress. */
+static inline bool
+hook_on_device(const struct hooks *hooks, enum hook hook, uint16_t port)
+{
+	return (hooks->devices[hook - HOOK_INGRESS] >> (port & 63) & 1) != 0;
+}
 
 /** Whether a chain is at this hook for this family (conntrack's own place is not a chain). */
 static inline bool

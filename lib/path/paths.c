@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include <rte_ether.h>
+
 static uint32_t
 hash_of(const uint32_t *counters, uint32_t count)
 {
@@ -61,6 +63,16 @@ forget_slots(struct paths *paths, uint32_t bank, uint32_t used)
 		memset(paths->slots, 0, PATHS_SLOTS * sizeof(*paths->slots));
 }
 
+/* What a path's packets add to a counter that they pass: at egress, frames. */
+static void
+add_effect(struct nft_count *to, uint32_t counter, const struct path_counter *effect)
+{
+	to->packets += effect->packets;
+	to->bytes += effect->bytes;
+	if (counter & NFT_TRAIL_FRAME)
+		to->bytes += effect->packets * RTE_ETHER_HDR_LEN;
+}
+
 void
 paths_fold(struct paths *paths, uint32_t bank, struct nft_count *counters)
 {
@@ -71,10 +83,10 @@ paths_fold(struct paths *paths, uint32_t bank, struct nft_count *counters)
 		const struct path_entry *e = &paths->entries[id];
 
 		for (uint32_t i = 0; i < e->count; i++) {
-			struct nft_count *to = &counters[paths->pool[e->first + i]];
+			uint32_t counter = paths->pool[e->first + i];
 
-			to->packets += paths->effects[id].packets;
-			to->bytes += paths->effects[id].bytes;
+			add_effect(&counters[counter & ~NFT_TRAIL_FRAME], counter,
+				&paths->effects[id]);
 		}
 		paths->effects[id] = (struct path_counter){0};
 	}
@@ -96,10 +108,10 @@ add_bank(const struct paths *paths, uint32_t bank, uint32_t counter, struct nft_
 		const struct path_entry *e = &paths->entries[id];
 
 		for (uint32_t i = 0; i < e->count; i++) {
-			if (paths->pool[e->first + i] != counter)
-				continue;
-			all->packets += paths->effects[id].packets;
-			all->bytes += paths->effects[id].bytes;
+			uint32_t passed = paths->pool[e->first + i];
+
+			if ((passed & ~NFT_TRAIL_FRAME) == counter)
+				add_effect(all, passed, &paths->effects[id]);
 		}
 	}
 }

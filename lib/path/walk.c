@@ -121,6 +121,7 @@ admit(struct worker *w, struct rte_mbuf *m, struct pkt *pkt)
 	memcpy(&mac, to, sizeof(*to));
 	if (mac == w->path->config.ports[m->port].mac)
 		return 0;
+	pkt->flags |= PKT_OTHERHOST;
 	pkt->drop = DROP_NOT_FOR_US;
 	return -1;
 }
@@ -169,8 +170,45 @@ left_to_hardware(struct worker *w, const struct rte_mbuf *m, struct pkt *pkt, bo
 	return true;
 }
 
-/* Parse a frame into fresh metadata; false: dropped. */
-static bool
+/* What a frame is to rules that is neither IPv4 nor IPv6, or no whole header of them. */
+static void
+other_frame(struct rte_mbuf *m, struct pkt *pkt)
+{
+	pkt->flags &= PKT_BROADCAST | PKT_MULTICAST | PKT_OTHERHOST;
+	pkt->l2_len = RTE_ETHER_HDR_LEN;
+	pkt->l3_len = 0;
+	pkt->l4_off = RTE_ETHER_HDR_LEN;
+	pkt->ip_len = (uint16_t)(m->data_len - RTE_ETHER_HDR_LEN);
+	pkt->l4_proto = 0;
+	memset(&pkt->tuple, 0, sizeof(pkt->tuple));
+}
+
+/*
+ * A frame that goes no further than the port's ingress chains, which see it all the
+ * same (nf_hook_ingress comes before the protocols): not IP, broken, or for another
+ * host. Their verdict changes nothing but the reason.
+ */
+static void
+ingress_alone(struct worker *w, struct pkt *pkt)
+{
+	uint16_t reason = pkt->drop;
+
+	pkt->drop = DROP_RULE;
+	pkt->trail = NULL;
+	if (walk_device(w, pkt, HOOK_INGRESS, pkt->in_port) == VERDICT_ACCEPT)
+		pkt->drop = reason;
+	worker_drop(w, pkt_mbuf(pkt), pkt->drop);
+}
+
+/* What became of a frame that was parsed. */
+enum parsed {
+	PARSED_GONE,  /* dropped */
+	PARSED_ALONE, /* dropped for pkt->drop behind the ingress chains */
+	PARSED_WHOLE,
+};
+
+/* Parse a frame into fresh metadata. */
+static enum parsed
 walk_parse(struct worker *w, struct rte_mbuf *m)
 {
 	struct pkt *pkt = pkt_of(m);
@@ -187,13 +225,28 @@ walk_parse(struct worker *w, struct rte_mbuf *m)
 	};
 	bool parsed = pkt_parse(m, pkt) == 0;
 
-	if (left_to_hardware(w, m, pkt, parsed) || !parsed || admit(w, m, pkt) != 0 ||
-		martian6(pkt)) {
-		worker_drop(w, m, pkt->drop);
-		return false;
+	bool whole = !left_to_hardware(w, m, pkt, parsed) && parsed && admit(w, m, pkt) == 0 &&
+		     !martian6(pkt);
+
+	if (likely(whole)) {
+		pkt->drop = DROP_RULE;
+		return PARSED_WHOLE;
 	}
-	pkt->drop = DROP_RULE;
-	return true;
+	/* A tag would be taken off first: until there are VLAN ports its frames are left out. */
+	if (!hook_on_device(w->hooks, HOOK_INGRESS, pkt->in_port) ||
+		pkt->drop == DROP_L2_TRUNCATED || pkt->drop == DROP_VLAN ||
+		pkt->drop == DROP_OVERSIZE || pkt->drop == DROP_UNFINISHED_CHECKSUM) {
+		worker_drop(w, m, pkt->drop);
+		return PARSED_GONE;
+	}
+	if (!parsed) {
+		uint16_t reason = pkt->drop;
+
+		(void)admit(w, m, pkt);
+		other_frame(m, pkt);
+		pkt->drop = reason;
+	}
+	return PARSED_ALONE;
 }
 
 /* The packet has been through a part of prerouting. */
@@ -207,12 +260,19 @@ prerouting_done(struct worker *w, struct pkt *pkt, enum verdict verdict)
 	conntrack_packet_done(w->ct);
 }
 
+/* At its home, so that each packet meets the ingress chains once. */
 static void
 walk_parsed(struct worker *w, struct pkt *pkt)
 {
 	nft_trail_clear(&w->trail);
-	if (!walk_elsewhere(w, pkt))
-		prerouting_done(w, pkt, walk_hook(w, pkt, HOOK_PREROUTING));
+	if (walk_elsewhere(w, pkt))
+		return;
+	if (hook_on_device(w->hooks, HOOK_INGRESS, pkt->in_port) &&
+		walk_device(w, pkt, HOOK_INGRESS, pkt->in_port) != VERDICT_ACCEPT) {
+		worker_drop(w, pkt_mbuf(pkt), pkt->drop);
+		return;
+	}
+	prerouting_done(w, pkt, walk_hook(w, pkt, HOOK_PREROUTING));
 }
 
 void
@@ -269,22 +329,34 @@ walk_process(struct rte_graph *graph, struct rte_node *node, void **objs, uint16
 	struct worker *w = node_worker(node);
 	struct rte_mbuf **frames = (struct rte_mbuf **)objs;
 	struct pkt *parsed[WALK_GROUP];
+	uint32_t alone; /* of these, a bit each */
 
 	(void)graph;
 	w->counters.walked += count;
 	for (uint16_t at = 0; at < count; at += WALK_GROUP) {
 		unsigned int n = 0, end = RTE_MIN(at + WALK_GROUP, (unsigned int)count);
 
+		alone = 0;
 		for (unsigned int i = at; i < end; i++) {
+			enum parsed as;
+
 			if (w->hooks == NULL) {
 				worker_drop(w, frames[i], DROP_SHUTDOWN);
-			} else if (walk_parse(w, frames[i])) {
-				parsed[n++] = pkt_of(frames[i]);
-				prefetch_lookups(w, parsed[n - 1]);
+				continue;
 			}
+			as = walk_parse(w, frames[i]);
+			if (as == PARSED_GONE)
+				continue;
+			parsed[n] = pkt_of(frames[i]);
+			prefetch_lookups(w, parsed[n]);
+			alone |= (uint32_t)(as == PARSED_ALONE) << n++;
 		}
-		for (unsigned int i = 0; i < n; i++)
-			walk_parsed(w, parsed[i]);
+		for (unsigned int i = 0; i < n; i++) {
+			if (unlikely(alone >> i & 1))
+				ingress_alone(w, parsed[i]);
+			else
+				walk_parsed(w, parsed[i]);
+		}
 	}
 	return count;
 }

@@ -2,6 +2,8 @@
 /*
  * The entries of a hook, user chains and built-ins in one order.
  */
+#include <rte_ether.h>
+
 #include "worker.h"
 
 static unsigned int
@@ -47,6 +49,18 @@ conntrack(struct worker *w, struct pkt *pkt)
 	return verdict == VERDICT_STOLEN ? nat_hold_behind(&w->nat, pkt) : verdict;
 }
 
+/* Of frames that are no IP packets: whether the EtherType says so, too. */
+static enum verdict
+whole_ip(const struct pkt *pkt)
+{
+	uint16_t type = rte_pktmbuf_mtod(pkt_mbuf(pkt), const struct rte_ether_hdr *)->ether_type;
+
+	return type == rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4) ||
+			       type == rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV6)
+		       ? VERDICT_DROP
+		       : VERDICT_ACCEPT;
+}
+
 static enum verdict
 run_entry(struct worker *w, struct pkt *pkt, enum hook hook, const struct hook_entry *entry)
 {
@@ -57,6 +71,7 @@ run_entry(struct worker *w, struct pkt *pkt, enum hook hook, const struct hook_e
 	case HOOK_DEFRAG: return defrag(pkt);
 	case HOOK_CONNTRACK: return conntrack(w, pkt);
 	case HOOK_CONFIRM: return conntrack_confirm(w->ct, pkt);
+	case HOOK_WHOLE_IP: return whole_ip(pkt);
 	case HOOK_NAT:
 		chains = &w->hooks->nat_chains[family_of(pkt)][hook];
 		return nat_hook(&w->nat, pkt, hook, chains->count != 0 ? nat_chains : NULL,
@@ -84,6 +99,25 @@ walk_hook(struct worker *w, struct pkt *pkt, enum hook hook)
 {
 	pkt->hook = (uint8_t)hook;
 	return run_from(w, pkt, hook, 0);
+}
+
+enum verdict
+walk_device(struct worker *w, struct pkt *pkt, enum hook hook, uint16_t port)
+{
+	const struct hook_list *list = pkt_is_other(pkt) ? &w->hooks->other[hook - HOOK_INGRESS]
+							 : &w->hooks->lists[family_of(pkt)][hook];
+
+	pkt->hook = (uint8_t)hook;
+	for (unsigned int i = 0; i < list->count; i++) {
+		enum verdict verdict;
+
+		if (!(list->entries[i].ports >> (port & 63) & 1))
+			continue;
+		verdict = run_entry(w, pkt, hook, &list->entries[i]);
+		if (verdict != VERDICT_ACCEPT)
+			return verdict;
+	}
+	return VERDICT_ACCEPT;
 }
 
 enum verdict

@@ -43,8 +43,15 @@ walk_postrouting_done(struct worker *w, struct pkt *pkt, enum verdict verdict)
 		worker_drop(w, pkt_mbuf(pkt), DROP_NO_NEIGHBOUR);
 		return;
 	}
-	record_walk(w, pkt);
 	memcpy(rte_pktmbuf_mtod(pkt_mbuf(pkt), void *), nexthop->l2, RTE_ETHER_HDR_LEN);
+	pkt->drop = DROP_RULE;
+	if (hook_on_device(w->hooks, HOOK_EGRESS, nexthop->port) &&
+		walk_device(w, pkt, HOOK_EGRESS, nexthop->port) != VERDICT_ACCEPT) {
+		/* Behind the last hook: its connection is confirmed, and stays. */
+		worker_drop(w, pkt_mbuf(pkt), pkt->drop);
+		return;
+	}
+	record_walk(w, pkt);
 	pkt_mbuf(pkt)->port = nexthop->port;
 	tx_frame(w, pkt_mbuf(pkt));
 }

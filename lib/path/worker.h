@@ -145,6 +145,8 @@ void walk_end(struct worker *w, struct pkt *pkt, enum verdict verdict);
 
 /* walk_hooks.c */
 enum verdict walk_hook(struct worker *w, struct pkt *pkt, enum hook hook);
+/* Ingress or egress of a port. */
+enum verdict walk_device(struct worker *w, struct pkt *pkt, enum hook hook, uint16_t port);
 /* From a built-in on, which is skipped or not. */
 enum verdict walk_hook_from(
 	struct worker *w, struct pkt *pkt, enum hook_kind kind, unsigned int skip);

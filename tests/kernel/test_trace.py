@@ -119,6 +119,30 @@ table ip mangle {
 	chain pre { type filter hook prerouting priority mangle; ip dscp cs0 counter; }
 	chain fw { type filter hook forward priority mangle; counter; }
 }""", flow(7001) + talk(7002)),
+    # From a port's ingress to another one's egress.
+    "devices": ("""
+table netdev d {
+	chain in { type filter hook ingress devices = { "lan", "wan" } priority 0;
+		udp dport 9 accept
+		ip saddr { 10.0.1.5, 10.0.2.5 } meta nftrace set 1
+		ip6 saddr 2001:db8:1::5 meta nftrace set 1
+		ether type 0x88b5 meta nftrace set 1
+		ip protocol tcp counter goto web
+		udp dport 54 counter drop
+		ether type 0x88b5 counter accept
+	}
+	chain web { tcp dport 80 meta mark set 9; }
+	chain out { type filter hook egress devices = { "lan", "wan" } priority 0;
+		meta mark 9 counter
+		ip protocol icmp counter accept
+		udp dport 55 drop
+	}
+}
+table inet i {
+	chain in { type filter hook ingress device "lan" priority 10; meta mark 9 counter; udp sport 7302 drop; }
+	chain fw { type filter hook forward priority 0; ct state new counter accept; }
+}""", flow(7301) + talk(7303) + [udp(LAN, A, 7302, B, 53), udp(LAN, A, 7304, B, 54),
+                                 udp(LAN, A, 7305, B, 55), udp(LAN, A, 7306, B, 53, ttl=1)]),
     "nat": ("""
 table ip n {
 	chain pre { type nat hook prerouting priority dstnat;

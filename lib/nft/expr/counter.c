@@ -39,7 +39,7 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 		&eval->program->states->counters[eval->pkt->worker][counter->state];
 
 	count->packets++;
-	count->bytes += eval->pkt->ip_len;
+	count->bytes += pkt_len(eval->pkt);
 	nft_pass_counter(eval, counter->state);
 }
 

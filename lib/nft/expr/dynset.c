@@ -133,7 +133,7 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 	}
 	if (!fresh && d->op == NFT_DYNSET_OP_UPDATE && elem->timeout_ns != 0)
 		atomic_store_explicit(&elem->expires_ns, now + d->timeout_ns, memory_order_relaxed);
-	if (!nft_dynamic_pass(d->set, elem, now, eval->pkt->ip_len) || d->invert)
+	if (!nft_dynamic_pass(d->set, elem, now, pkt_len(eval->pkt)) || d->invert)
 		nft_break(eval);
 }
 

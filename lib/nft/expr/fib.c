@@ -77,7 +77,7 @@ static uint16_t
 port_of(const struct fib *fib, const struct pkt *pkt)
 {
 	if (fib->flags & NFTA_FIB_F_IIF)
-		return pkt->in_port;
+		return pkt_in(pkt);
 	return fib->flags & NFTA_FIB_F_OIF ? pkt->out_port : PORT_NONE;
 }
 
@@ -106,6 +106,11 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 	bool source = fib->flags & NFTA_FIB_F_SADDR;
 	const union address *address = source ? &pkt->tuple.src : &pkt->tuple.dst;
 
+	/* nft_fib_netdev_eval: of anything else there is no answer. */
+	if (pkt_is_other(pkt)) {
+		nft_break(eval);
+		return;
+	}
 	nft_mark(eval, fib->reg, fib->result == NFT_FIB_RESULT_OIFNAME ? IFNAMSIZ : 4, 0);
 	if (fib->result == NFT_FIB_RESULT_ADDRTYPE)
 		nft_store(eval, fib->reg, eval->env->fib_type(pkt, address, port_of(fib, pkt)));

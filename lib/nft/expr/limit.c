@@ -94,7 +94,7 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 	struct nft_bucket *bucket = &eval->program->states->buckets[l->state];
 
 	nft_bind_to_packet(eval, NFT_INPUT_LIMIT);
-	if (!nft_limit_pass(&l->limit, &bucket->words[0], eval->pkt->now_ns, eval->pkt->ip_len))
+	if (!nft_limit_pass(&l->limit, &bucket->words[0], eval->pkt->now_ns, pkt_len(eval->pkt)))
 		nft_break(eval);
 }
 

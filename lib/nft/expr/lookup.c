@@ -94,7 +94,7 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 		nft_mark(eval, l->to, l->data_len, 0);
 	}
 	/* The statements of the element that was found (nft_set_elem_update_expr). */
-	if (added != NULL && !nft_dynamic_pass(set->dynamic, added, now, eval->pkt->ip_len))
+	if (added != NULL && !nft_dynamic_pass(set->dynamic, added, now, pkt_len(eval->pkt)))
 		nft_break(eval);
 	if (elem != NULL && elem->statements != NULL)
 		nft_run_statements(eval, elem->statements);

@@ -19,11 +19,12 @@ struct meta {
 	uint8_t reg;
 	uint8_t len;
 	bool set;
+	bool device; /* of family netdev, which is the packet's then */
 };
 
 /* Where there is no ingress interface, and where there is no egress interface yet. */
-#define NO_IN	    (1 << HOOK_OUTPUT)
-#define NO_OUT	    (1 << HOOK_PREROUTING | 1 << HOOK_INPUT)
+#define NO_IN	    (1 << HOOK_OUTPUT | 1 << HOOK_EGRESS)
+#define NO_OUT	    (1 << HOOK_PREROUTING | 1 << HOOK_INPUT | 1 << HOOK_INGRESS)
 #define ALL	    ((1 << HOOK_COUNT) - 1)
 #define EARLY	    (1 << HOOK_PREROUTING | 1 << HOOK_INPUT | 1 << HOOK_FORWARD | 1 << HOOK_INGRESS)
 #define IP_FAMILIES (NFT_ON_IP | NFT_ON_IP6 | NFT_ON_INET)
@@ -113,6 +114,7 @@ parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx
 		return rc;
 	meta->key = (uint8_t)key;
 	meta->len = row->len;
+	meta->device = ctx->family == NFPROTO_NETDEV;
 	return meta->set ? attr_load(attrs[NFTA_META_SREG], ctx, meta->len, &meta->reg)
 			 : attr_reg(attrs[NFTA_META_DREG], ctx, meta->len, &meta->reg);
 }
@@ -160,6 +162,8 @@ packet_type(const struct pkt *pkt)
 {
 	if (pkt->flags & PKT_BROADCAST)
 		return 1;
+	if (pkt->flags & PKT_OTHERHOST)
+		return 3;
 	return pkt->flags & PKT_MULTICAST ? 2 : 0;
 }
 
@@ -169,46 +173,65 @@ index_of(const struct nft_eval *eval, uint16_t port)
 	return port == PORT_NONE ? 0 : eval->env->port_index(port);
 }
 
-/* In prerouting and input there is no output interface, even where routing has chosen one. */
+/* skb->protocol */
 static uint16_t
-out_port(const struct pkt *pkt)
+protocol(const struct pkt *pkt)
 {
-	return pkt->hook == HOOK_PREROUTING || pkt->hook == HOOK_INPUT ? PORT_NONE : pkt->out_port;
+	const struct rte_ether_hdr *eth =
+		rte_pktmbuf_mtod(pkt_mbuf(pkt), const struct rte_ether_hdr *);
+
+	if (pkt->flags & PKT_IPV6)
+		return rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV6);
+	/* Below 1,536 it is a length: eth_type_trans says ETH_P_802_2. */
+	if (pkt_is_other(pkt))
+		return rte_be_to_cpu_16(eth->ether_type) >= 0x600 ? eth->ether_type
+								  : rte_cpu_to_be_16(4);
+	return rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4);
+}
+
+static uint32_t
+nfproto(const struct meta *meta, const struct pkt *pkt)
+{
+	if (meta->device)
+		return NFPROTO_NETDEV;
+	return pkt->flags & PKT_IPV6 ? NFPROTO_IPV6 : NFPROTO_IPV4;
 }
 
 static void
 load(const struct meta *meta, struct nft_eval *eval)
 {
 	const struct pkt *pkt = eval->pkt;
-	bool ipv6 = (pkt->flags & PKT_IPV6) != 0;
 
 	nft_mark(eval, meta->reg, meta->len, 0);
 	switch (meta->key) {
 	case NFT_META_LEN:
-		nft_store(eval, meta->reg, pkt->ip_len);
+		nft_store(eval, meta->reg, pkt_len(pkt));
 		nft_mark(eval, meta->reg, 4, UINT32_MAX);
 		break;
-	case NFT_META_PROTOCOL:
-		nft_store(eval, meta->reg,
-			rte_cpu_to_be_16(ipv6 ? RTE_ETHER_TYPE_IPV6 : RTE_ETHER_TYPE_IPV4));
-		break;
+	case NFT_META_PROTOCOL: nft_store(eval, meta->reg, protocol(pkt)); break;
 	case NFT_META_MARK: nft_store(eval, meta->reg, pkt->mark); break;
-	case NFT_META_IIF: nft_store(eval, meta->reg, index_of(eval, pkt->in_port)); break;
-	case NFT_META_OIF: nft_store(eval, meta->reg, index_of(eval, out_port(pkt))); break;
-	case NFT_META_IIFNAME: store_name(meta, eval, pkt->in_port); break;
-	case NFT_META_OIFNAME: store_name(meta, eval, out_port(pkt)); break;
+	case NFT_META_IIF: nft_store(eval, meta->reg, index_of(eval, pkt_in(pkt))); break;
+	case NFT_META_OIF: nft_store(eval, meta->reg, index_of(eval, pkt_out(pkt))); break;
+	case NFT_META_IIFNAME: store_name(meta, eval, pkt_in(pkt)); break;
+	case NFT_META_OIFNAME: store_name(meta, eval, pkt_out(pkt)); break;
 	case NFT_META_IIFTYPE:
 	case NFT_META_OIFTYPE:
 		/* Without an interface the rule breaks. */
-		if ((meta->key == NFT_META_IIFTYPE ? pkt->in_port : out_port(pkt)) == PORT_NONE)
+		/* At egress the one is the other, as in Linux. */
+		if ((meta->key == NFT_META_IIFTYPE && pkt->hook != HOOK_EGRESS
+				    ? pkt->in_port
+				    : pkt_out(pkt)) == PORT_NONE)
 			nft_break(eval);
 		else
 			nft_store(eval, meta->reg, ARPHRD_ETHER);
 		break;
-	case NFT_META_NFPROTO:
-		nft_store(eval, meta->reg, ipv6 ? NFPROTO_IPV6 : NFPROTO_IPV4);
+	case NFT_META_NFPROTO: nft_store(eval, meta->reg, nfproto(meta, pkt)); break;
+	case NFT_META_L4PROTO:
+		if (pkt_is_other(pkt))
+			nft_break(eval);
+		else
+			nft_store(eval, meta->reg, pkt->l4_proto);
 		break;
-	case NFT_META_L4PROTO: nft_store(eval, meta->reg, pkt->l4_proto); break;
 	default: nft_store(eval, meta->reg, packet_type(pkt)); break;
 	}
 }
@@ -229,7 +252,7 @@ meta_load(const struct expr *expr, struct match_key *key, uint8_t *reg)
 {
 	const struct meta *meta = (const struct meta *)expr;
 
-	if (meta->set)
+	if (meta->set || (meta->device && meta->key == NFT_META_NFPROTO))
 		return false;
 	*reg = meta->reg;
 	*key = (struct match_key){.len = meta->len};

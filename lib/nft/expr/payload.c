@@ -78,10 +78,10 @@ base_of(const struct payload *p, const struct pkt *pkt)
 	switch (p->base) {
 	case NFT_PAYLOAD_LL_HEADER:
 		/* What the router makes has no Ethernet header before it leaves. */
-		return pkt->in_port == PORT_NONE ? -1 : 0;
+		return pkt->in_port == PORT_NONE && pkt->hook != HOOK_EGRESS ? -1 : 0;
 	case NFT_PAYLOAD_NETWORK_HEADER: return pkt->l2_len;
 	default:
-		if ((pkt->flags & PKT_LATER_FRAGMENT) && !p->fast)
+		if (((pkt->flags & PKT_LATER_FRAGMENT) && !p->fast) || pkt_is_other(pkt))
 			return -1;
 		return pkt->l4_off;
 	}
@@ -123,8 +123,9 @@ static uint8_t
 unknown_at(const struct payload *p, const struct pkt *pkt, unsigned int offset)
 {
 	switch (p->base) {
-	/* The port's MAC and the EtherType; who sent it may change. */
-	case NFT_PAYLOAD_LL_HEADER: return offset >= 6 && offset < 12 ? 0xff : 0;
+	/* The port's MAC and the EtherType; who sent it may change, but at egress it is we. */
+	case NFT_PAYLOAD_LL_HEADER:
+		return offset >= 6 && offset < 12 && pkt->hook != HOOK_EGRESS ? 0xff : 0;
 	case NFT_PAYLOAD_NETWORK_HEADER:
 		return pkt->flags & PKT_IPV6 ? unknown_ip6(offset) : unknown_ip4(offset);
 	default: return unknown_l4(pkt, offset);

@@ -27,11 +27,14 @@ static const uint8_t icmpx[][2] = {
 	(1 << HOOK_PREROUTING | 1 << HOOK_INPUT | 1 << HOOK_FORWARD | 1 << HOOK_OUTPUT |           \
 		1 << HOOK_INGRESS)
 
+/* There the answer goes back as a frame, past routing and all hooks. */
+#define LATER .later = 1 << HOOK_INGRESS, .note = "not at ingress yet"
+
 static const struct nft_feature features[] = {
-	NFT_HAS("reject with icmp, icmpv6 CODE", NFT_REJECT_ICMP_UNREACH, .hooks = HOOKS),
-	NFT_HAS("reject with tcp reset", NFT_REJECT_TCP_RST, .hooks = HOOKS),
+	NFT_HAS("reject with icmp, icmpv6 CODE", NFT_REJECT_ICMP_UNREACH, .hooks = HOOKS, LATER),
+	NFT_HAS("reject with tcp reset", NFT_REJECT_TCP_RST, .hooks = HOOKS, LATER),
 	NFT_HAS("reject with icmpx CODE", NFT_REJECT_ICMPX_UNREACH,
-		.families = NFT_ON_INET | NFT_ON_BRIDGE | NFT_ON_NETDEV, .hooks = HOOKS),
+		.families = NFT_ON_INET | NFT_ON_BRIDGE | NFT_ON_NETDEV, .hooks = HOOKS, LATER),
 	NFT_END,
 };
 

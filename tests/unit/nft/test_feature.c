@@ -120,7 +120,7 @@ says(const struct nft_feature *row, unsigned int family, unsigned int hook, unsi
 {
 	return row != NULL && row->class != NFT_REFUSED &&
 	       (row->families == 0 || row->families & 1U << family) &&
-	       (row->hooks == 0 || row->hooks & 1U << hook) &&
+	       (row->hooks == 0 || row->hooks & 1U << hook) && !(row->later & 1U << hook) &&
 	       (row->kinds == 0 || row->kinds & kinds[kind]);
 }
 
