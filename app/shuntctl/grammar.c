@@ -28,6 +28,7 @@ const struct ctl_command ctl_commands[] = {
 	SHOW("drops", "dropped packets by reason"),
 	SHOW("counters", "packets in and out, and their conservation"),
 	SHOW("program", "the compiled ruleset"),
+	SHOW("follow", "whose ruleset is followed, and whether it is in force"),
 	SHOW("graph", "the packet graph as it runs"),
 	{"show events", "[TYPE]", ctl_call_plain, "show.events", NULL, "type", false,
 		"the last events"},

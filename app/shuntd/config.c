@@ -191,7 +191,7 @@ config_print(const struct config *config, FILE *out)
 		print_mac(out, n->mac);
 		fputc('\n', out);
 	}
-	fprintf(out, "ruleset: %s\n", config->ruleset);
+	fprintf(out, "ruleset: %s\n", config->follow ? "the kernel's" : config->ruleset);
 	fprintf(out, "conntrack: %u connections", config->conntrack.max);
 	for (i = 0; i < CONFIG_TIMEOUT_COUNT; i++)
 		fprintf(out, ", %s %us", config_timeout_name(i), config->conntrack.timeouts[i]);

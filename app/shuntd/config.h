@@ -134,6 +134,7 @@ struct config {
 	unsigned int neighbour_count;
 	char *ruleset; /**< path; a relative one has been joined to the config file's folder */
 	struct config_place ruleset_place;
+	bool follow; /**< the kernel's ruleset is copied, and no file loaded */
 	struct {
 		uint32_t max;
 		uint32_t timeouts[CONFIG_TIMEOUT_COUNT]; /**< seconds */

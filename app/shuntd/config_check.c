@@ -364,6 +364,11 @@ check_ruleset(struct check *c)
 		c->no_memory = true;
 	}
 	c->config->ruleset = path;
+	c->config->follow = c->raw->follow != NULL;
+	if (c->config->follow && strcmp(c->raw->follow, "kernel") != 0)
+		check_fail(c, "follow", "'%s': only 'kernel' can be followed", c->raw->follow);
+	else if (c->config->follow && c->raw->ruleset != NULL)
+		check_fail(c, "follow", "the ruleset is the kernel's: without 'ruleset'");
 	if (c->raw->ruleset != NULL)
 		c->config->ruleset_place = place_of(c->index, "ruleset");
 }

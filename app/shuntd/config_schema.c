@@ -105,6 +105,7 @@ static const cyaml_schema_field_t config_fields[] = {
 	LIST(raw_config, routes, &route),
 	LIST(raw_config, neighbours, &neighbour),
 	TEXT(raw_config, ruleset),
+	TEXT(raw_config, follow),
 	PART(raw_config, conntrack, conntrack_fields),
 	PART(raw_config, offload, offload_fields),
 	PART(raw_config, control, control_fields),

@@ -78,6 +78,7 @@ struct raw_config {
 	struct raw_neighbour *neighbours;
 	unsigned int neighbours_count;
 	char *ruleset;
+	char *follow;
 	struct raw_conntrack conntrack;
 	struct raw_offload offload;
 	struct raw_control control;

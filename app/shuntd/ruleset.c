@@ -4,6 +4,7 @@
  * into force. The answer to a batch waits until every worker has taken it up.
  */
 #include "ruleset.h"
+#include "follow.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -181,6 +182,7 @@ ruleset_free(struct ruleset *r)
 {
 	if (r == NULL)
 		return;
+	follow_free(r->follow);
 	nft_server_free(r->server);
 	ctnetlink_free(r->ctnetlink);
 	loop_timer_destroy(r->timer);
@@ -240,6 +242,17 @@ has_file(const struct config *config)
 	return config->ruleset_place.line != 0 || access(config->ruleset, F_OK) == 0;
 }
 
+/* What the config says that the ruleset is. */
+static int
+ruleset_fill(struct ruleset *r, const char *socket, char err[DAEMON_ERR_LEN])
+{
+	const struct config *config = r->daemon->config;
+
+	if (config->follow)
+		return follow_new(r, &r->follow, err);
+	return has_file(config) ? ruleset_file(r->daemon->loop, socket, config->ruleset, err) : 0;
+}
+
 int
 ruleset_check(struct config *config, char err[DAEMON_ERR_LEN])
 {
@@ -247,7 +260,7 @@ ruleset_check(struct config *config, char err[DAEMON_ERR_LEN])
 	char folder[] = "/tmp/shuntd-check-XXXXXX", socket[64];
 	int rc = 0;
 
-	if (!has_file(config))
+	if (!config->follow && !has_file(config))
 		return 0;
 	if (mkdtemp(folder) == NULL || loop_create(&d.loop) != 0) {
 		snprintf(err, DAEMON_ERR_LEN, "cannot check the ruleset: %s", strerror(errno));
@@ -256,7 +269,7 @@ ruleset_check(struct config *config, char err[DAEMON_ERR_LEN])
 	snprintf(socket, sizeof(socket), "%s/nft.sock", folder);
 	d.ruleset = ruleset_new(&d, socket, &rc);
 	if (d.ruleset != NULL)
-		rc = ruleset_file(d.loop, socket, config->ruleset, err);
+		rc = ruleset_fill(d.ruleset, socket, err);
 	else
 		snprintf(err, DAEMON_ERR_LEN, "%s: %s", socket, strerror(-rc));
 	ruleset_free(d.ruleset);
@@ -276,9 +289,7 @@ ruleset_init(struct daemon *d, char err[DAEMON_ERR_LEN])
 		return rc;
 	}
 	path_set_hooks(d->path, &d->ruleset->current->hooks);
-	if (!has_file(d->config))
-		return 0;
-	rc = ruleset_file(d->loop, d->config->control.nft, d->config->ruleset, err);
+	rc = ruleset_fill(d->ruleset, d->config->control.nft, err);
 	if (rc != 0)
 		ruleset_fini(d);
 	return rc;

@@ -40,6 +40,7 @@ struct ruleset_live {
 };
 
 struct ctnetlink;
+struct follow;
 
 struct ruleset {
 	struct daemon *daemon;
@@ -48,6 +49,7 @@ struct ruleset {
 	struct nft_wire *wire;
 	struct nft_server *server;
 	struct nft_backend backend;
+	struct follow *follow;	     /**< `follow: kernel`; else NULL */
 	struct ctnetlink *ctnetlink; /**< NULL: there is no dataplane */
 	struct ruleset_live *current, *prepared, *old;
 	struct loop_timer *timer; /**< while a commit waits for the workers */

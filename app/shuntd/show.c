@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "daemon.h"
+#include "follow.h"
 
 /* All workers' counters together. */
 static void
@@ -273,6 +274,7 @@ static const struct rpc_method methods[] = {
 	{"show.program", UNIX_RIGHT_VIEW, show_program, NULL, "the hooks in force, in order"},
 	{"nft.socket", UNIX_RIGHT_VIEW, nft_socket, NULL, "where nft's netlink goes"},
 	{"show.offload", UNIX_RIGHT_VIEW, offload_show, NULL, "what the NICs carry"},
+	{"show.follow", UNIX_RIGHT_VIEW, follow_show, NULL, "the ruleset that is followed"},
 	{"show.graph", UNIX_RIGHT_VIEW, show_graph, NULL, "the packet graph"},
 };
 

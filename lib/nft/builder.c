@@ -176,6 +176,8 @@ builder_new(struct nft_states *states, const struct nft_env *env, uint32_t gener
 	b->program->generation = generation;
 	b->ctx = (struct expr_ctx){
 		.owner = b,
+		/* The wire has judged it; what it kept may be a listing's. */
+		.dumped = true,
 		.set = ask_set,
 		.chain = ask_chain,
 		.object = ask_object,

@@ -121,6 +121,7 @@ struct expr_ctx {
 	uint32_t hooks;	    /**< bits of enum hook of those base chains */
 	struct expr_compat compat;
 	void *owner;
+	bool dumped; /**< from another nf_tables' listing, where zeroes stand for what is absent */
 	/**
 	 * Number of a set in the program, its key and data lengths, of an object map
 	 * the type of its objects; -ENOENT.

@@ -4,6 +4,7 @@
  * or not at all (nfnetlink_rcv_batch).
  */
 #include <arpa/inet.h>
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -101,6 +102,25 @@ nft_client_port(struct nft_client *client, uint32_t process)
 	return client->port = port;
 }
 
+void
+nft_client_mirror(struct nft_client *client)
+{
+	client->wire->mirror = client;
+}
+
+uint64_t
+wire_handle(const struct wire_msg *msg, const struct nlattr *attr, uint64_t *last)
+{
+	uint64_t handle;
+
+	if (!wire_mirrors(msg) || attr == NULL || mnl_attr_get_payload_len(attr) != sizeof(handle))
+		return ++*last;
+	handle = be64toh(mnl_attr_get_u64(attr));
+	if (handle > *last)
+		*last = handle;
+	return handle;
+}
+
 /* Tables whose owners have gone go, too (nft_rcv_nl_event). Nobody is told. */
 static void bury_orphans(struct nft_wire *wire);
 
@@ -126,6 +146,8 @@ nft_client_free(struct nft_client *client)
 		break;
 	}
 	wire_listeners(wire);
+	if (wire->mirror == client)
+		wire->mirror = NULL;
 	if (wire->committing == client)
 		wire->committing = NULL;
 	store_for_each(item, &wire->store->tables) owner |=
@@ -241,6 +263,14 @@ open_message(struct wire_msg *msg, const struct nlmsghdr *nlh, int max)
 	return 0;
 }
 
+static bool
+deletes(unsigned int type)
+{
+	return type == NFT_MSG_DELTABLE || type == NFT_MSG_DELCHAIN || type == NFT_MSG_DELRULE ||
+	       type == NFT_MSG_DELSET || type == NFT_MSG_DELSETELEM || type == NFT_MSG_DELOBJ ||
+	       type == NFT_MSG_DELFLOWTABLE;
+}
+
 /* One change of a batch. */
 static int
 change(struct wire_msg *msg, const struct nlmsghdr *nlh)
@@ -258,6 +288,11 @@ change(struct wire_msg *msg, const struct nlmsghdr *nlh)
 	rc = open_message(msg, nlh, changes[type].max_attr);
 	if (rc == 0)
 		rc = changes[type].handle(msg);
+	/* What an anonymous set's rule took along is told of again. */
+	if (rc == -ENOENT && wire_mirrors(msg) && deletes(type)) {
+		store_undo(store, mark);
+		return 0;
+	}
 	if (rc != 0) {
 		store_undo(store, mark);
 		return rc;
@@ -415,6 +450,10 @@ batch(struct nft_client *client, const struct nlmsghdr *begin, size_t len)
 		((const struct nfgenmsg *)mnl_nlmsg_get_payload(begin))->res_id !=
 			htons(NFNL_SUBSYS_NFTABLES)) {
 		wire_error(client, begin, -EINVAL, NULL);
+		return false;
+	}
+	if (client->wire->mirror != NULL && client->wire->mirror != client) {
+		wire_error(client, begin, -EPERM, NULL);
 		return false;
 	}
 	if (stale(client->wire, begin)) {

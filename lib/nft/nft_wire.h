@@ -113,6 +113,13 @@ uint32_t nft_client_port(struct nft_client *client, uint32_t process);
 /** What its process is: Linux tells monitors who made a generation. @param name cut to 15 bytes */
 void nft_client_is(struct nft_client *client, uint32_t pid, const char *name);
 
+/**
+ * From now on this client alone changes the ruleset, which is a copy of another one
+ * (mirror.h); others are refused with EPERM. Its messages give handles, name chains of
+ * `jump { }`, and delete what may be gone already.
+ */
+void nft_client_mirror(struct nft_client *client);
+
 /** It went away; while its request is unanswered, too: done is not called any more. */
 void nft_client_free(struct nft_client *client);
 

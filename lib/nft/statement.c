@@ -45,7 +45,7 @@ nft_quota_parse(struct nft_statement *quota, const struct nlattr *const *attrs,
 		return rc;
 	if (flags & ~(uint32_t)(NFT_QUOTA_F_INV | NFT_QUOTA_F_DEPLETED))
 		return attr_refuse(ctx, attrs[NFTA_QUOTA_FLAGS], -EOPNOTSUPP);
-	if (flags & NFT_QUOTA_F_DEPLETED)
+	if ((flags & NFT_QUOTA_F_DEPLETED) && !ctx->dumped)
 		return attr_refuse(ctx, attrs[NFTA_QUOTA_FLAGS], -EOPNOTSUPP);
 	quota->over = (flags & NFT_QUOTA_F_INV) != 0;
 	return 0;

@@ -290,7 +290,8 @@ create_chain(struct wire_msg *msg, struct store_table *table, const char *name)
 		if (rc == 0 && !nft_flags_built(nft_chain_features, flags))
 			rc = wire_refuse(msg, msg->attrs[NFTA_CHAIN_FLAGS], -EOPNOTSUPP);
 		chain->binding = rc == 0 && (flags & NFT_CHAIN_BINDING);
-		if (chain->binding && (chain->based || msg->attrs[NFTA_CHAIN_NAME] != NULL))
+		if (chain->binding && (chain->based || (msg->attrs[NFTA_CHAIN_NAME] != NULL &&
+							       !wire_mirrors(msg))))
 			rc = -EINVAL;
 	}
 	if (rc == 0 && msg->attrs[NFTA_CHAIN_ID] != NULL)
@@ -309,7 +310,8 @@ create_chain(struct wire_msg *msg, struct store_table *table, const char *name)
 	if (rc == 0)
 		rc = wire_keep(msg, msg->attrs[NFTA_CHAIN_USERDATA], &chain->userdata);
 	if (rc == 0) {
-		chain->item.handle = ++table->handles;
+		chain->item.handle =
+			wire_handle(msg, msg->attrs[NFTA_CHAIN_HANDLE], &table->handles);
 		rc = store_add(store, &table->chains, &chain->item, NULL);
 	}
 	if (rc != 0)
@@ -332,9 +334,10 @@ wire_new_chain(struct wire_msg *msg)
 		rc = wire_u64(msg, msg->attrs[NFTA_CHAIN_HANDLE], &handle);
 		chain = rc == 0 ? (struct store_chain *)store_by_handle(&table->chains, handle)
 				: NULL;
-		if (chain == NULL)
+		if (chain == NULL && !wire_mirrors(msg))
 			return wire_refuse(msg, msg->attrs[NFTA_CHAIN_HANDLE], -ENOENT);
-		return update_chain(msg, chain, msg->attrs[NFTA_CHAIN_HANDLE]);
+		if (chain != NULL)
+			return update_chain(msg, chain, msg->attrs[NFTA_CHAIN_HANDLE]);
 	}
 	/* `jump { … }`: known by its id in this batch, and by a name that nft never shows. */
 	if (msg->attrs[NFTA_CHAIN_NAME] == NULL) {

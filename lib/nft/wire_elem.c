@@ -121,7 +121,7 @@ static int
 parse_statements(struct wire_msg *msg, const struct nlattr *const *attrs, struct store_elem *elem)
 {
 	const struct nft_statements *of_set = &elem->set->statements;
-	struct expr_ctx ctx = {.family = msg->family};
+	struct expr_ctx ctx = {.family = msg->family, .dumped = wire_mirrors(msg)};
 	struct nft_elem_statements *own = calloc(1, sizeof(*own));
 	int rc = 0;
 
@@ -217,6 +217,10 @@ parse_elem(struct wire_msg *msg, const struct nlattr *nest, struct store_elem *e
 	rc = parse_keys(msg, attrs, elem);
 	if (rc != 0 || key_only)
 		return rc == 0 ? 0 : wire_refuse(msg, nest, rc);
+	/* In a listing an end has what its set gives to all elements. */
+	if (elem->e.end && wire_mirrors(msg))
+		attrs[NFTA_SET_ELEM_TIMEOUT] = attrs[NFTA_SET_ELEM_EXPIRATION] =
+			attrs[NFTA_SET_ELEM_EXPR] = attrs[NFTA_SET_ELEM_EXPRESSIONS] = NULL;
 	/* In Linux's order, for the first fault is told. */
 	rc = check_attrs(elem, attrs);
 	if (rc == 0)

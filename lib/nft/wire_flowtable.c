@@ -61,7 +61,8 @@ create_flowtable(struct wire_msg *msg, struct store_table *table, const char *na
 	if (rc == 0 && !nft_flags_built(nft_flowtable_features, ft->flags))
 		rc = wire_refuse(msg, msg->attrs[NFTA_FLOWTABLE_FLAGS], -EOPNOTSUPP);
 	if (rc == 0) {
-		ft->item.handle = ++table->handles;
+		ft->item.handle =
+			wire_handle(msg, msg->attrs[NFTA_FLOWTABLE_HANDLE], &table->handles);
 		rc = store_add(store, &table->flowtables, &ft->item, NULL);
 	}
 	if (rc != 0)

@@ -40,7 +40,7 @@ static int
 parse_object(struct wire_msg *msg, uint32_t type, struct store_object *object, uint64_t words[2])
 {
 	const struct nlattr *data = msg->attrs[NFTA_OBJ_DATA];
-	struct expr_ctx ctx = {.family = msg->family};
+	struct expr_ctx ctx = {.family = msg->family, .dumped = wire_mirrors(msg)};
 
 	words[0] = words[1] = 0;
 	if (statement_of(type) != NULL)
@@ -83,7 +83,8 @@ create_object(struct wire_msg *msg, struct store_table *table, const char *name,
 	if (rc == 0)
 		rc = furnish(msg, object, words);
 	if (rc == 0) {
-		object->item.handle = ++table->handles;
+		object->item.handle =
+			wire_handle(msg, msg->attrs[NFTA_OBJ_HANDLE], &table->handles);
 		rc = store_add(store, &table->objects, &object->item, NULL);
 	}
 	if (rc != 0)

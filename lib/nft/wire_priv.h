@@ -33,6 +33,7 @@ struct nft_wire {
 	void (*on_tracing)(void *ctx, bool on); /* told of it; may be NULL */
 	void *on_tracing_ctx;
 	const struct nft_subsystem *subsystem; /* NULL: none */
+	const struct nft_client *mirror; /* alone may change the ruleset; NULL: who may at all */
 };
 
 struct nft_client {
@@ -90,6 +91,16 @@ bool wire_may_change(const struct wire_msg *msg, const struct store_table *table
 /* The same of a chain in it. */
 int wire_find_chain(struct wire_msg *msg, const struct store_table *table,
 	const struct nlattr *attr, struct store_chain **chain);
+
+/* Whether the message is a mirror's (nft_client_mirror). */
+static inline bool
+wire_mirrors(const struct wire_msg *msg)
+{
+	return msg->wire->mirror != NULL && msg->client == msg->wire->mirror;
+}
+
+/* The handle of something new: the next one, or what a mirror says. @param last updated */
+uint64_t wire_handle(const struct wire_msg *msg, const struct nlattr *attr, uint64_t *last);
 
 /* Userdata as it came; NULL and 0 without. */
 int wire_keep(struct wire_msg *msg, const struct nlattr *attr, struct store_blob **out);

@@ -31,6 +31,7 @@ struct asker {
 	unsigned int grow_count;
 	uint16_t expr;	   /* place of the expression at hand */
 	bool ct_direction; /* of a ct expression: its key has one */
+	bool mirrors;	   /* chains of `jump { }` are named */
 };
 
 static int
@@ -73,6 +74,23 @@ ask_dynamic(void *owner, const char *name, uint32_t id)
 	return set->dynamic;
 }
 
+/* A chain without a name belongs to this rule from now on (nf_tables_bind_chain). */
+static int
+bind_chain(struct asker *asker, struct store_chain *chain)
+{
+	int rc;
+
+	if (asker->within->binding)
+		return -EOPNOTSUPP;
+	if (chain->bound)
+		return -EBUSY;
+	rc = store_save(asker->store, &chain->item, &chain->bound, sizeof(chain->bound));
+	if (rc != 0)
+		return rc;
+	chain->bound = true;
+	return store_ref(&asker->rule->refs, &chain->item);
+}
+
 static int
 ask_chain(void *owner, const char *name, uint32_t *number)
 {
@@ -85,7 +103,8 @@ ask_chain(void *owner, const char *name, uint32_t *number)
 	if (chain->based)
 		return -EOPNOTSUPP;
 	*number = 0;
-	return store_ref(&asker->rule->refs, &chain->item);
+	return asker->mirrors && chain->binding ? bind_chain(asker, chain)
+						: store_ref(&asker->rule->refs, &chain->item);
 }
 
 static struct store_chain *
@@ -101,27 +120,19 @@ chain_of_batch(const struct store_table *table, uint32_t id)
 	return NULL;
 }
 
-/* A chain without a name belongs to this rule from now on (nf_tables_bind_chain). */
 static int
 ask_chain_by_id(void *owner, uint32_t id, uint32_t *number)
 {
 	struct asker *asker = owner;
 	struct store_chain *chain = chain_of_batch(asker->table, id);
-	int rc;
 
 	if (chain == NULL)
 		return -ENOENT;
-	if (chain->based || !chain->binding || asker->within->binding)
+	if (chain->based || !chain->binding)
 		return -EOPNOTSUPP;
-	if (chain->bound)
-		return -EBUSY;
-	rc = store_save(asker->store, &chain->item, &chain->bound, sizeof(chain->bound));
-	if (rc != 0)
-		return rc;
-	chain->bound = true;
 	asker->bound = chain;
 	*number = 0;
-	return store_ref(&asker->rule->refs, &chain->item);
+	return bind_chain(asker, chain);
 }
 
 static int
@@ -173,6 +184,7 @@ ctx_of(struct asker *asker, const struct store_chain *chain)
 			.proto = asker->rule->compat_proto,
 			.invert = asker->rule->compat_invert},
 		.owner = asker,
+		.dumped = asker->mirrors,
 		.set = ask_set,
 		.dynamic = ask_dynamic,
 		.chain = ask_chain,
@@ -258,6 +270,10 @@ keep_renamed(struct nlmsghdr *nlh, const char *name, const struct nlattr *attr,
 	/* A direction says something of these keys alone (nft_ct_get_dump). */
 	if (strcmp(name, "ct") == 0 && type == NFTA_CT_DIRECTION)
 		return !asker->ct_direction;
+	/* Without one, which is what it stands for in a listing. */
+	if (asker->mirrors && strcmp(name, "dynset") == 0 && type == NFTA_DYNSET_TIMEOUT &&
+		mnl_attr_get_payload_len(attr) == 8 && mnl_attr_get_u64(attr) == 0)
+		return true;
 	/* The set's own statements stand for those that a rule repeats (nft_dynset_dump). */
 	return strcmp(name, "dynset") == 0 && asker->set->statements.count != 0 &&
 	       (type == NFTA_DYNSET_EXPR || type == NFTA_DYNSET_EXPRESSIONS);
@@ -434,7 +450,7 @@ find_place(struct wire_msg *msg, const struct store_chain *chain, struct store_i
 	int rc;
 
 	*at = NULL;
-	if (msg->attrs[NFTA_RULE_HANDLE] != NULL) {
+	if (msg->attrs[NFTA_RULE_HANDLE] != NULL && !wire_mirrors(msg)) {
 		rc = find_rule(msg, chain, msg->attrs[NFTA_RULE_HANDLE], at);
 		if (rc == 0 && (flags & NLM_F_EXCL))
 			rc = wire_refuse(msg, msg->attrs[NFTA_RULE_HANDLE], -EEXIST);
@@ -446,7 +462,7 @@ find_place(struct wire_msg *msg, const struct store_chain *chain, struct store_i
 	if (!(flags & NLM_F_CREATE) || (flags & NLM_F_REPLACE))
 		return wire_refuse(msg, NULL, -EINVAL);
 	/* It is used up, whatever comes of the rule. */
-	*handle = ++chain->table->handles;
+	*handle = wire_handle(msg, msg->attrs[NFTA_RULE_HANDLE], &chain->table->handles);
 	if (msg->attrs[NFTA_RULE_POSITION] != NULL)
 		return find_rule(msg, chain, msg->attrs[NFTA_RULE_POSITION], at);
 	if (msg->attrs[NFTA_RULE_POSITION_ID] != NULL)
@@ -492,7 +508,7 @@ find_chain(struct wire_msg *msg, struct store_table *table, struct store_chain *
 		if (rc == 0 && *out == NULL)
 			rc = wire_refuse(msg, by, -ENOENT);
 	}
-	return rc == 0 && (*out)->bound ? -EOPNOTSUPP : rc;
+	return rc == 0 && (*out)->bound && !wire_mirrors(msg) ? -EOPNOTSUPP : rc;
 }
 
 int
@@ -500,7 +516,7 @@ wire_new_rule(struct wire_msg *msg)
 {
 	struct store *store = msg->wire->store;
 	const struct nlattr *userdata = msg->attrs[NFTA_RULE_USERDATA];
-	struct asker asker = {.store = store};
+	struct asker asker = {.store = store, .mirrors = wire_mirrors(msg)};
 	struct store_chain *chain;
 	struct store_rule *rule;
 	struct store_item *at;

@@ -328,7 +328,7 @@ create_set(struct wire_msg *msg, struct store_table *table, char name[STORE_NAME
 	if (rc == 0)
 		rc = keep_attrs(msg, set);
 	if (rc == 0) {
-		set->item.handle = ++table->handles;
+		set->item.handle = wire_handle(msg, msg->attrs[NFTA_SET_HANDLE], &table->handles);
 		rc = store_add(store, &table->sets, &set->item, NULL);
 	}
 	if (rc != 0)

@@ -101,7 +101,7 @@ wire_new_table(struct wire_msg *msg)
 	table->family = msg->family;
 	table->flags = flags;
 	table->owner = flags & NFT_TABLE_F_OWNER ? msg->client->port : 0;
-	table->item.handle = ++store->table_handles;
+	table->item.handle = wire_handle(msg, msg->attrs[NFTA_TABLE_HANDLE], &store->table_handles);
 	rc = wire_keep(msg, msg->attrs[NFTA_TABLE_USERDATA], &table->userdata);
 	if (rc == 0)
 		rc = store_add(store, &store->tables, &table->item, NULL);

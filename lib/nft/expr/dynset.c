@@ -55,9 +55,9 @@ parse_timeout(struct dynset *d, const struct nlattr *attr, uint32_t set_flags, s
 	d->timeout_ns = d->set->timeout_ns;
 	if (attr == NULL)
 		return 0;
-	if (!(set_flags & NFT_SET_TIMEOUT))
-		return attr_refuse(ctx, attr, -EOPNOTSUPP);
 	rc = attr_u64(attr, ctx, &ms);
+	if (!(set_flags & NFT_SET_TIMEOUT) && !(ctx->dumped && rc == 0 && ms == 0))
+		return attr_refuse(ctx, attr, -EOPNOTSUPP);
 	if (rc == 0 && ms > UINT32_MAX)
 		rc = attr_refuse(ctx, attr, -ERANGE);
 	if (rc == 0 && ms != 0)
