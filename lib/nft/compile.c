@@ -40,7 +40,9 @@ list_rule(const struct nft_rule_code *rule, struct listing *l)
 		l->read_behind[i] = read;
 		if (row != NULL && row->writes != NULL)
 			read &= ~row->writes(l->exprs[i]);
-		if (row == NULL || !row->reads_none) {
+		if (row != NULL && row->reads != NULL) {
+			read |= row->reads(l->exprs[i]);
+		} else if (row == NULL || !row->reads_none) {
 			uint8_t reg, len, value[MATCH_MAX];
 			struct match_key key;
 			uint64_t mask[2];

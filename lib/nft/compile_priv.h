@@ -27,7 +27,7 @@ struct match_key {
 	uint8_t from; /* enum match_from */
 	uint8_t offset;
 	uint8_t len;
-	bool fast; /* NFT_PAYLOAD_FAST: see base_of() of expr/payload.c */
+	bool fast; /* NFT_PAYLOAD_FAST: see payload_base() of expr/payload.c */
 	/* By family, a bit a byte: those that differ between packets of a flow. */
 	uint16_t unsafe[2];
 	uint64_t mask[2];
@@ -89,6 +89,8 @@ struct expr_compile {
 		uint8_t value[MATCH_MAX]);
 	/* The words of registers that it writes first of all; NULL: none is known of. */
 	uint32_t (*writes)(const struct expr *expr);
+	/* The words that it reads; NULL: any, or those that load, mask and test say. */
+	uint32_t (*reads)(const struct expr *expr);
 	bool reads_none; /* it reads no register */
 };
 
@@ -105,6 +107,7 @@ words_of(uint8_t reg, uint32_t len)
 /* expr/: what only the expressions' files know. */
 bool payload_load(const struct expr *expr, struct match_key *key, uint8_t *reg);
 uint32_t payload_writes(const struct expr *expr);
+uint32_t payload_reads(const struct expr *expr);
 bool meta_load(const struct expr *expr, struct match_key *key, uint8_t *reg);
 uint32_t meta_writes(const struct expr *expr);
 bool ct_load(const struct expr *expr, struct match_key *key, uint8_t *reg);

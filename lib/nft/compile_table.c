@@ -7,7 +7,10 @@
 #include "expr_rows.h"
 
 static const struct expr_compile rows[] = {
-	{.ops = &expr_payload, .load = payload_load, .writes = payload_writes, .reads_none = true},
+	{.ops = &expr_payload,
+		.load = payload_load,
+		.writes = payload_writes,
+		.reads = payload_reads},
 	{.ops = &expr_meta, .load = meta_load, .writes = meta_writes},
 	{.ops = &expr_ct, .load = ct_load},
 	{.ops = &expr_bitwise, .mask = bitwise_mask},

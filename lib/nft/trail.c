@@ -15,6 +15,7 @@ nft_input_name(enum nft_input input)
 		[NFT_INPUT_NUMGEN] = "numgen",
 		[NFT_INPUT_SET] = "set",
 		[NFT_INPUT_TRACE] = "nftrace",
+		[NFT_INPUT_WRITE] = "write",
 		[NFT_INPUT_COUNTERS] = "counters",
 	};
 

@@ -30,6 +30,7 @@ enum nft_input {
 	NFT_INPUT_NUMGEN,   /**< a number that is another one for each packet */
 	NFT_INPUT_SET,	    /**< a set whose elements come and go by themselves */
 	NFT_INPUT_TRACE,    /**< nftrace: each packet is told of */
+	NFT_INPUT_WRITE,    /**< bytes are written to every packet */
 	NFT_INPUT_COUNTERS, /**< more counters than a trail has room for */
 };
 

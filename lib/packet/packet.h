@@ -55,6 +55,9 @@ enum pkt_flags {
 	PKT_HANDED_OFF = 1 << 21,  /**< came from another worker's queue */
 	PKT_FLOW_ADD = 1 << 22,	   /**< `flow add` permitted its connection on this walk */
 	PKT_HELD = 1 << 24,	   /**< waited for another worker's answer */
+	PKT_WRITTEN = 1 << 25,	   /**< a rule of this chain wrote to it: pkt_reparse() is due */
+	PKT_MOVED = 1 << 26,	   /**< rules wrote to it before conntrack looked */
+	PKT_READDRESSED = 1 << 27, /**< rules wrote another destination after it was routed */
 	PKT_IP_BAD = 1 << 23,	   /**< IP header checksum, version or length is wrong */
 	PKT_OTHERHOST = 1 << 25,   /**< for another host's MAC: seen at ingress, then dropped */
 };
@@ -98,6 +101,8 @@ enum pkt_flags {
 	X(REJECT, "reject", "a rule rejected it")                                                  \
 	X(CT_FULL, "conntrack-full", "conntrack.max connections are live")                         \
 	X(CT_HOLD_FULL, "hold-full", "too many packets wait for another worker's answer")          \
+	X(CT_ELSEWHERE, "written-elsewhere",                                                       \
+		"a rule wrote addresses or ports before conntrack: another worker's connection")   \
 	X(CT_CLASH, "tuple-clash", "its reply tuple belongs to another connection")                \
 	X(NAT_EXHAUSTED, "nat-exhausted", "no free port or address in the NAT range")              \
 	X(NAT_NO_ADDRESS, "nat-no-address", "the egress port has no address to masquerade to")     \
@@ -222,6 +227,15 @@ pkt_l4(const struct pkt *pkt)
  * @return 0, or -1 with pkt->drop set
  */
 int pkt_parse(struct rte_mbuf *m, struct pkt *pkt);
+
+/**
+ * Read again what rules may have written to: header length, protocol, fragments,
+ * addresses, ports, flags. The packet's length stays what it was, whatever its header
+ * says now, as Linux's skb->len does; nor is the IPv4 header's checksum judged again.
+ * Clears PKT_WRITTEN. A header that no longer holds together is a drop.
+ * @return 0, or -1 with pkt->drop set
+ */
+int pkt_reparse(struct pkt *pkt);
 
 /**
  * Parse the packet that an ICMP error quotes.

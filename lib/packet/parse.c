@@ -48,12 +48,36 @@ options_ok(const uint8_t *option, unsigned int len)
 	return true;
 }
 
+/* What its header says goes into the metadata; the header's length is known. */
+static int
+take_ip4(const struct rte_ipv4_hdr *ip, struct pkt *pkt)
+{
+	uint16_t fragment = rte_be_to_cpu_16(ip->fragment_offset);
+
+	if (pkt->l3_len > sizeof(*ip)) {
+		pkt->flags |= PKT_OPTIONS;
+		if (!options_ok((const uint8_t *)(ip + 1), pkt->l3_len - (unsigned int)sizeof(*ip)))
+			return refuse(pkt, DROP_IP4_OPTIONS);
+	}
+	if (fragment & (RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK))
+		pkt->flags |= PKT_FRAGMENT;
+	if (fragment & RTE_IPV4_HDR_OFFSET_MASK)
+		pkt->flags |= PKT_LATER_FRAGMENT;
+	if (ip->time_to_live <= 1)
+		pkt->flags |= PKT_TTL;
+	pkt->flags |= PKT_IPV4;
+	pkt->l4_proto = ip->next_proto_id;
+	pkt->tuple.family = FAMILY_IPV4;
+	pkt->tuple.src.v4 = ip->src_addr;
+	pkt->tuple.dst.v4 = ip->dst_addr;
+	return 0;
+}
+
 /* ip_rcv_core: the IPv4 header. room: bytes from there to the end of the frame. */
 static int
 parse_ip4(const uint8_t *frame, uint32_t room, struct pkt *pkt)
 {
 	const struct rte_ipv4_hdr *ip = (const void *)(frame + pkt->l2_len);
-	uint16_t fragment;
 
 	if (room < sizeof(*ip))
 		return refuse(pkt, DROP_IP4_TRUNCATED);
@@ -67,24 +91,7 @@ parse_ip4(const uint8_t *frame, uint32_t room, struct pkt *pkt)
 	pkt->ip_len = rte_be_to_cpu_16(ip->total_length);
 	if (pkt->ip_len < pkt->l3_len || pkt->ip_len > room)
 		return refuse(pkt, DROP_IP4_LENGTH);
-	if (pkt->l3_len > sizeof(*ip)) {
-		pkt->flags |= PKT_OPTIONS;
-		if (!options_ok((const uint8_t *)(ip + 1), pkt->l3_len - (unsigned int)sizeof(*ip)))
-			return refuse(pkt, DROP_IP4_OPTIONS);
-	}
-	fragment = rte_be_to_cpu_16(ip->fragment_offset);
-	if (fragment & (RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK))
-		pkt->flags |= PKT_FRAGMENT;
-	if (fragment & RTE_IPV4_HDR_OFFSET_MASK)
-		pkt->flags |= PKT_LATER_FRAGMENT;
-	if (ip->time_to_live <= 1)
-		pkt->flags |= PKT_TTL;
-	pkt->flags |= PKT_IPV4;
-	pkt->l4_proto = ip->next_proto_id;
-	pkt->tuple.family = FAMILY_IPV4;
-	pkt->tuple.src.v4 = ip->src_addr;
-	pkt->tuple.dst.v4 = ip->dst_addr;
-	return 0;
+	return take_ip4(ip, pkt);
 }
 
 int
@@ -125,6 +132,26 @@ parse_ext_headers(const uint8_t *p, uint32_t room, struct ext_headers *ext)
 	}
 }
 
+/* What its headers say goes into the metadata. */
+static void
+take_ip6(const struct rte_ipv6_hdr *ip, const struct ext_headers *ext, struct pkt *pkt)
+{
+	pkt->l3_len = (uint16_t)(sizeof(*ip) + ext->len);
+	if (ext->len != 0)
+		pkt->flags |= PKT_EXT_HEADERS;
+	if (ext->fragment)
+		pkt->flags |= PKT_FRAGMENT;
+	if (ext->later)
+		pkt->flags |= PKT_LATER_FRAGMENT;
+	if (ip->hop_limits <= 1)
+		pkt->flags |= PKT_TTL;
+	pkt->flags |= PKT_IPV6;
+	pkt->l4_proto = ext->proto;
+	pkt->tuple.family = FAMILY_IPV6;
+	memcpy(&pkt->tuple.src, ip->src_addr, sizeof(pkt->tuple.src));
+	memcpy(&pkt->tuple.dst, ip->dst_addr, sizeof(pkt->tuple.dst));
+}
+
 /* ip6_rcv_core: the IPv6 header and its extension headers. */
 static int
 parse_ip6(const uint8_t *frame, uint32_t room, struct pkt *pkt)
@@ -147,20 +174,7 @@ parse_ip6(const uint8_t *frame, uint32_t room, struct pkt *pkt)
 	rc = parse_ext_headers((const uint8_t *)(ip + 1), len, &ext);
 	if (rc != 0)
 		return refuse(pkt, rc == -E2BIG ? DROP_IP6_EXT_CHAIN : DROP_IP6_EXT_TRUNCATED);
-	pkt->l3_len = (uint16_t)(sizeof(*ip) + ext.len);
-	if (ext.len != 0)
-		pkt->flags |= PKT_EXT_HEADERS;
-	if (ext.fragment)
-		pkt->flags |= PKT_FRAGMENT;
-	if (ext.later)
-		pkt->flags |= PKT_LATER_FRAGMENT;
-	if (ip->hop_limits <= 1)
-		pkt->flags |= PKT_TTL;
-	pkt->flags |= PKT_IPV6;
-	pkt->l4_proto = ext.proto;
-	pkt->tuple.family = FAMILY_IPV6;
-	memcpy(&pkt->tuple.src, ip->src_addr, sizeof(pkt->tuple.src));
-	memcpy(&pkt->tuple.dst, ip->dst_addr, sizeof(pkt->tuple.dst));
+	take_ip6(ip, &ext, pkt);
 	return 0;
 }
 
@@ -281,6 +295,53 @@ parse_l4(const struct rte_mbuf *m, const uint8_t *frame, struct pkt *pkt)
 		break;
 	default: break;
 	}
+}
+
+/* What Linux reads of the header at each hook (nft_set_pktinfo_ipv4), and what it walks by. */
+static int
+reparse_ip4(const uint8_t *frame, struct pkt *pkt)
+{
+	const struct rte_ipv4_hdr *ip = (const void *)(frame + pkt->l2_len);
+
+	pkt->l3_len = (uint16_t)((ip->version_ihl & 15) * 4);
+	if (pkt->l3_len < sizeof(*ip) || pkt->l3_len > pkt->ip_len)
+		return refuse(pkt, DROP_IP4_HEADER_LENGTH);
+	return take_ip4(ip, pkt);
+}
+
+/* The same of IPv6: its length field is what the packet had. */
+static int
+reparse_ip6(const uint8_t *frame, struct pkt *pkt)
+{
+	const struct rte_ipv6_hdr *ip = (const void *)(frame + pkt->l2_len);
+	struct ext_headers ext = {.proto = ip->proto};
+	int rc = parse_ext_headers(
+		(const uint8_t *)(ip + 1), pkt->ip_len - (uint32_t)sizeof(*ip), &ext);
+
+	if (rc != 0)
+		return refuse(pkt, rc == -E2BIG ? DROP_IP6_EXT_CHAIN : DROP_IP6_EXT_TRUNCATED);
+	take_ip6(ip, &ext, pkt);
+	return 0;
+}
+
+int
+pkt_reparse(struct pkt *pkt)
+{
+	const uint32_t parsed = PKT_IPV4 | PKT_L4 | PKT_GUARDS | PKT_LATER_FRAGMENT | PKT_WRITTEN;
+	const uint8_t *frame = rte_pktmbuf_mtod(pkt_mbuf(pkt), const uint8_t *);
+	uint16_t zone = pkt->tuple.zone;
+	int rc;
+
+	pkt->flags &= ~parsed;
+	pkt->tcp_flags = 0;
+	memset(&pkt->tuple, 0, sizeof(pkt->tuple));
+	pkt->tuple.zone = zone;
+	rc = pkt->flags & PKT_IPV6 ? reparse_ip6(frame, pkt) : reparse_ip4(frame, pkt);
+	if (rc != 0)
+		return rc;
+	pkt->l4_off = (uint16_t)(pkt->l2_len + pkt->l3_len);
+	parse_l4(pkt_mbuf(pkt), frame, pkt);
+	return 0;
 }
 
 int

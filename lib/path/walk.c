@@ -77,6 +77,14 @@ known_here(struct worker *w, const struct pkt *pkt)
 	return found != FLOW_NONE && !(found & FLOW_ALIAS);
 }
 
+bool
+walk_belongs_elsewhere(struct worker *w, const struct pkt *pkt)
+{
+	if (w->alone || (pkt->flags & PKT_FRAGMENT) || known_here(w, pkt))
+		return false;
+	return home_of_packet(w, pkt) != w->id || owner_of_packet(w, pkt, false) != w->id;
+}
+
 /* Give the packet to the worker whose connection it belongs to, if that is another one. */
 static bool
 walk_elsewhere(struct worker *w, struct pkt *pkt)

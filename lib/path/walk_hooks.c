@@ -12,6 +12,23 @@ family_of(const struct pkt *pkt)
 	return (pkt->flags & PKT_IPV6) != 0;
 }
 
+/* What rules wrote to the packet is read again before anybody else looks at it. */
+static inline enum verdict
+written(struct pkt *pkt)
+{
+	if (likely(!(pkt->flags & PKT_WRITTEN)))
+		return VERDICT_ACCEPT;
+	return pkt_reparse(pkt) == 0 ? VERDICT_ACCEPT : VERDICT_DROP;
+}
+
+static enum verdict
+run_chain(const struct hook_entry *entry, struct pkt *pkt)
+{
+	enum verdict verdict = entry->run(entry->chain, pkt);
+
+	return verdict == VERDICT_ACCEPT ? written(pkt) : verdict;
+}
+
 /* The nat chains of a hook, for an unbound connection; the first binding ends it. */
 static enum verdict
 nat_chains(void *ctx, struct pkt *pkt, enum hook hook)
@@ -23,6 +40,8 @@ nat_chains(void *ctx, struct pkt *pkt, enum hook hook)
 	for (unsigned int i = 0; i < list->count; i++) {
 		enum verdict verdict = list->entries[i].run(list->entries[i].chain, pkt);
 
+		if (verdict == VERDICT_ACCEPT)
+			verdict = written(pkt);
 		if (verdict != VERDICT_ACCEPT)
 			return verdict;
 		if (conn_at(conntrack_of(pkt->worker), pkt->conn)->status & done)
@@ -44,8 +63,15 @@ defrag(struct pkt *pkt)
 static enum verdict
 conntrack(struct worker *w, struct pkt *pkt)
 {
-	enum verdict verdict = conntrack_in(w->ct, pkt);
+	enum verdict verdict;
 
+	/* Its connection is another worker's, and so far has the packet come on this one. */
+	if (unlikely((pkt->flags & PKT_MOVED) != 0) && !(pkt->flags & PKT_UNTRACKED) &&
+		walk_belongs_elsewhere(w, pkt)) {
+		pkt->drop = DROP_CT_ELSEWHERE;
+		return VERDICT_DROP;
+	}
+	verdict = conntrack_in(w->ct, pkt);
 	return verdict == VERDICT_STOLEN ? nat_hold_behind(&w->nat, pkt) : verdict;
 }
 
@@ -67,7 +93,7 @@ run_entry(struct worker *w, struct pkt *pkt, enum hook hook, const struct hook_e
 	const struct hook_list *chains;
 
 	switch (entry->kind) {
-	case HOOK_CHAIN: return entry->run(entry->chain, pkt);
+	case HOOK_CHAIN: return run_chain(entry, pkt);
 	case HOOK_DEFRAG: return defrag(pkt);
 	case HOOK_CONNTRACK: return conntrack(w, pkt);
 	case HOOK_CONFIRM: return conntrack_confirm(w->ct, pkt);

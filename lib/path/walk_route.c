@@ -29,6 +29,27 @@ walk_input_done(struct worker *w, struct pkt *pkt, enum verdict verdict)
 	worker_drop(w, pkt_mbuf(pkt), DROP_LOCAL);
 }
 
+/*
+ * A rule wrote another destination after routing. The route stays, but one without a
+ * gateway leads to whoever has the address now, on the same link (ip_neigh_for_gw,
+ * rt6_nexthop). False: nobody is known there.
+ */
+static bool
+readdress(struct worker *w, struct pkt *pkt)
+{
+	struct route_result result;
+
+	if (route_nexthop(w->routes, pkt->nexthop)->flags & ROUTE_NH_GATEWAY)
+		return true;
+	result = is_ipv6(pkt) ? route_lookup6(w->routes, pkt->out_port, &pkt->tuple.dst)
+			      : route_lookup4(w->routes, pkt->tuple.dst.v4);
+	if (result.type != ROUTE_UNICAST || result.port != pkt->out_port ||
+		(route_nexthop(w->routes, result.nexthop)->flags & ROUTE_NH_GATEWAY))
+		return false;
+	pkt->nexthop = result.nexthop;
+	return true;
+}
+
 void
 walk_postrouting_done(struct worker *w, struct pkt *pkt, enum verdict verdict)
 {
@@ -36,6 +57,10 @@ walk_postrouting_done(struct worker *w, struct pkt *pkt, enum verdict verdict)
 
 	if (verdict != VERDICT_ACCEPT) {
 		walk_end(w, pkt, verdict);
+		return;
+	}
+	if (unlikely((pkt->flags & PKT_READDRESSED) != 0) && !readdress(w, pkt)) {
+		worker_drop(w, pkt_mbuf(pkt), DROP_NO_NEIGHBOUR);
 		return;
 	}
 	nexthop = route_nexthop(w->routes, pkt->nexthop);

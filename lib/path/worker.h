@@ -136,6 +136,8 @@ void tx_frame(struct worker *w, struct rte_mbuf *m);
 void tx_flush(struct worker *w);
 
 /* walk.c: the slow walk of one packet; it owns the mbuf. */
+/* Whether the connection that it would have, by what is in it now, is another worker's. */
+bool walk_belongs_elsewhere(struct worker *w, const struct pkt *pkt);
 /* A packet that waited at conntrack behind a held one goes on from there. */
 void walk_behind(struct worker *w, struct pkt *pkt);
 /* A packet that was held at the NAT built-in goes on behind it, or is dropped for its pkt->drop. */

@@ -111,6 +111,19 @@ say_rule(unsigned int chain, unsigned int chains)
 		if (below(2))
 			say_match(tcp, ip6);
 	}
+	/* And what is behind it sees what it wrote. */
+	if (below(6) == 0) {
+		static const char *const writes[] = {"ip dscp set cs1", "ip ttl set 64",
+			"ip daddr set 10.0.1.9", "udp dport set 82", "tcp sport set 83",
+			"ip6 hoplimit set 3", "@nh,72,8 set 6"};
+		unsigned int n = below(sizeof(writes) / sizeof(writes[0]));
+
+		/* nft refuses what contradicts. */
+		if (n < 5 ? !ip6 && (n < 3 || tcp == (n == 4)) : n == 6 || ip6)
+			say("%s ", writes[n]);
+		if (below(2))
+			say("counter ");
+	}
 	switch (below(10)) {
 	case 0: say("counter accept\n"); return;
 	case 1: say("drop\n"); return;
@@ -250,6 +263,9 @@ same_traces(void)
 	CU_ASSERT_EQUAL(different, 0);
 }
 
+/* Packets that rules wrote to. */
+static uint64_t written;
+
 static void
 same(const struct nft_base *base, struct rte_mbuf *m)
 {
@@ -257,9 +273,12 @@ same(const struct nft_base *base, struct rte_mbuf *m)
 	struct pkt *pkt = pkt_of(m), first = *pkt, after;
 	struct nft_trail a, b;
 	static struct nft_count before[4096], one[4096];
+	uint8_t came[DP_FRAME_MAX], left[DP_FRAME_MAX];
+	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
 	size_t bytes = sizeof(before);
 	enum verdict verdict;
 
+	memcpy(came, frame, m->data_len);
 	nft_trail_clear(&a);
 	nft_trail_clear(&b);
 	memcpy(before, states->counters[0], bytes);
@@ -268,6 +287,8 @@ same(const struct nft_base *base, struct rte_mbuf *m)
 	pkt->trail = &a;
 	verdict = nft_reference_run(base, pkt);
 	after = *pkt;
+	memcpy(left, frame, m->data_len);
+	memcpy(frame, came, m->data_len);
 	memcpy(one, states->counters[0], bytes);
 	memcpy(states->counters[0], before, bytes);
 	*pkt = first;
@@ -276,6 +297,8 @@ same(const struct nft_base *base, struct rte_mbuf *m)
 	CU_ASSERT_EQUAL(nft_compiled_run(base, pkt), verdict);
 	CU_ASSERT_EQUAL(pkt->mark, after.mark);
 	CU_ASSERT_EQUAL(pkt->flags, after.flags);
+	CU_ASSERT_EQUAL(memcmp(frame, left, m->data_len), 0);
+	written += memcmp(frame, came, m->data_len) != 0;
 	same_traces();
 	CU_ASSERT_EQUAL(memcmp(states->counters[0], one, bytes), 0);
 	CU_ASSERT_EQUAL(a.count, b.count);
@@ -348,6 +371,7 @@ test_compiled(void)
 		all.runs, all.in_runs, all_events);
 	CU_ASSERT_TRUE(all.matches > 100 && all.runs > 10 && all.in_runs > 100);
 	CU_ASSERT_TRUE(all_events > 1000);
+	CU_ASSERT_TRUE(written > 1000);
 	dp_settle();
 	/* No walk behind this: the hooks are gone. */
 	rules_free(rules);

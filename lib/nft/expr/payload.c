@@ -7,16 +7,7 @@
 
 #include "compile_priv.h"
 #include "expr_rows.h"
-
-struct payload {
-	struct expr head;
-	uint8_t base; /* enum nft_payload_bases */
-	uint8_t reg;
-	uint8_t offset;
-	uint8_t len;
-	bool set;  /* the packet is written to: stored alone, by tests */
-	bool fast; /* NFT_PAYLOAD_FAST: 1, 2 or 4 aligned bytes above layer 2 */
-};
+#include "payload_priv.h"
 
 /* By base. */
 static const struct nft_feature features[] = {
@@ -25,9 +16,10 @@ static const struct nft_feature features[] = {
 	NFT_HAS("ip, ip6, @nh", NFT_PAYLOAD_NETWORK_HEADER),
 	NFT_HAS("tcp, udp, udplite, sctp, dccp, th, icmp, icmpv6, igmp, esp, ah, comp, @th",
 		NFT_PAYLOAD_TRANSPORT_HEADER),
-	NFT_HAS_NOT("@ih", NFT_PAYLOAD_INNER_HEADER, "not built yet"),
-	NFT_HAS_NOT("any of them set to a value", 0, "writing to the packet is not built yet",
-		.set = true),
+	NFT_HAS("@ih", NFT_PAYLOAD_INNER_HEADER, .note = "what TCP, UDP, GRE or IPIP carries"),
+	NFT_HAS("any of them set to a value", 0, .set = true,
+		.note = "its flow is never cached; a header that no longer holds together is "
+			"dropped"),
 	NFT_END,
 };
 
@@ -42,8 +34,6 @@ parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx
 	p->set = attrs[NFTA_PAYLOAD_SREG] != NULL;
 	if (p->set && attrs[NFTA_PAYLOAD_DREG] != NULL)
 		return attr_refuse(ctx, attrs[NFTA_PAYLOAD_DREG], -EINVAL);
-	if (p->set && nft_refuses(nft_feature_find(features, 0, true)))
-		return attr_refuse(ctx, attrs[NFTA_PAYLOAD_SREG], -EOPNOTSUPP);
 	rc = attr_u32(attrs[NFTA_PAYLOAD_BASE], ctx, &base);
 	if (rc == 0)
 		rc = expr_feature(features, base, false, ctx, attrs[NFTA_PAYLOAD_BASE], &row);
@@ -63,23 +53,57 @@ parse(struct expr *expr, const struct nlattr *const *attrs, struct expr_ctx *ctx
 	p->base = (uint8_t)base;
 	p->offset = (uint8_t)offset;
 	p->len = (uint8_t)len;
-	p->fast = base != NFT_PAYLOAD_LL_HEADER && (len == 1 || len == 2 || len == 4) &&
-		  offset % len == 0;
-	return 0;
+	p->fast = !p->set &&
+		  (base == NFT_PAYLOAD_NETWORK_HEADER || base == NFT_PAYLOAD_TRANSPORT_HEADER) &&
+		  (len == 1 || len == 2 || len == 4) && offset % len == 0;
+	return p->set ? payload_parse_set(p, attrs, ctx) : 0;
+}
+
+/* What GRE carries, behind the fields that its flags announce; -1: unknown. */
+static int
+behind_gre(const struct pkt *pkt, const uint8_t *gre, uint32_t room)
+{
+	int at = 4;
+
+	if (room < 4 || (gre[1] & 7) != 0)
+		return -1;
+	at += gre[0] & 0x80 ? 4 : 0; /* checksum */
+	at += gre[0] & 0x20 ? 4 : 0; /* key */
+	at += gre[0] & 0x10 ? 4 : 0; /* sequence number */
+	return pkt->l4_off + at;
+}
+
+/* nft_payload_inner_offset */
+static int
+inner_of(const struct pkt *pkt)
+{
+	uint32_t room = (uint32_t)pkt->l2_len + pkt->ip_len - pkt->l4_off;
+	const uint8_t *l4 = rte_pktmbuf_mtod_offset(pkt_mbuf(pkt), const uint8_t *, pkt->l4_off);
+
+	if (pkt->flags & PKT_LATER_FRAGMENT)
+		return -1;
+	switch (pkt->l4_proto) {
+	case IPPROTO_UDP: return pkt->l4_off + 8;
+	case IPPROTO_TCP: return room < 20 ? -1 : pkt->l4_off + (l4[12] >> 4) * 4;
+	case IPPROTO_GRE: return behind_gre(pkt, l4, room);
+	case IPPROTO_IPIP: return pkt->l4_off;
+	default: return -1;
+	}
 }
 
 /*
- * Where the base is in the frame, or -1. The fast form reads a later fragment's
+ * The fast form reads a later fragment's
  * data as if it were the header, as Linux does (nft_payload_fast_eval).
  */
-static int
-base_of(const struct payload *p, const struct pkt *pkt)
+int
+payload_base(const struct payload *p, const struct pkt *pkt)
 {
 	switch (p->base) {
 	case NFT_PAYLOAD_LL_HEADER:
 		/* What the router makes has no Ethernet header before it leaves. */
 		return pkt->in_port == PORT_NONE && pkt->hook != HOOK_EGRESS ? -1 : 0;
 	case NFT_PAYLOAD_NETWORK_HEADER: return pkt->l2_len;
+	case NFT_PAYLOAD_INNER_HEADER: return inner_of(pkt);
 	default:
 		if (((pkt->flags & PKT_LATER_FRAGMENT) && !p->fast) || pkt_is_other(pkt))
 			return -1;
@@ -128,7 +152,8 @@ unknown_at(const struct payload *p, const struct pkt *pkt, unsigned int offset)
 		return offset >= 6 && offset < 12 && pkt->hook != HOOK_EGRESS ? 0xff : 0;
 	case NFT_PAYLOAD_NETWORK_HEADER:
 		return pkt->flags & PKT_IPV6 ? unknown_ip6(offset) : unknown_ip4(offset);
-	default: return unknown_l4(pkt, offset);
+	case NFT_PAYLOAD_TRANSPORT_HEADER: return unknown_l4(pkt, offset);
+	default: return 0xff;
 	}
 }
 
@@ -148,14 +173,15 @@ evaluate(const struct expr *expr, struct nft_eval *eval)
 {
 	const struct payload *p = (const struct payload *)expr;
 	const struct pkt *pkt = eval->pkt;
-	int base = base_of(p, pkt);
 	uint32_t end = (uint32_t)pkt->l2_len + pkt->ip_len;
 	uint32_t words = (p->len + 3U) / 4;
+	int base;
 
 	if (p->set) {
-		eval->regs.code = NF_DROP;
+		payload_set(p, eval);
 		return;
 	}
+	base = payload_base(p, pkt);
 	if (base < 0 || (uint32_t)base + p->offset + p->len > end) {
 		nft_break(eval);
 		return;
@@ -172,7 +198,8 @@ payload_load(const struct expr *expr, struct match_key *key, uint8_t *reg)
 {
 	const struct payload *p = (const struct payload *)expr;
 
-	if (p->set || p->base == NFT_PAYLOAD_LL_HEADER || p->len > MATCH_MAX)
+	if (p->set || p->len > MATCH_MAX ||
+		(p->base != NFT_PAYLOAD_NETWORK_HEADER && p->base != NFT_PAYLOAD_TRANSPORT_HEADER))
 		return false;
 	*reg = p->reg;
 	*key = (struct match_key){
@@ -204,6 +231,14 @@ payload_writes(const struct expr *expr)
 	const struct payload *p = (const struct payload *)expr;
 
 	return p->set ? 0 : words_of(p->reg, p->len);
+}
+
+uint32_t
+payload_reads(const struct expr *expr)
+{
+	const struct payload *p = (const struct payload *)expr;
+
+	return p->set ? words_of(p->reg, p->len) : 0;
 }
 
 const struct expr_ops expr_payload = {"payload", sizeof(struct payload), NFTA_PAYLOAD_CSUM_FLAGS,
