@@ -59,7 +59,7 @@ enum pkt_flags {
 	PKT_MOVED = 1 << 26,	   /**< rules wrote to it before conntrack looked */
 	PKT_READDRESSED = 1 << 27, /**< rules wrote another destination after it was routed */
 	PKT_IP_BAD = 1 << 23,	   /**< IP header checksum, version or length is wrong */
-	PKT_OTHERHOST = 1 << 25,   /**< for another host's MAC: seen at ingress, then dropped */
+	PKT_OTHERHOST = 1 << 28,   /**< for another host's MAC: seen at ingress, then dropped */
 };
 
 /** A packet with any of these takes no flow entry (doc/architecture.md, guards). */

@@ -56,6 +56,9 @@ table netdev dev {
 		meta protocol arp arp saddr ip 10.0.1.5 counter
 		meta protocol arp arp operation reply arp saddr ip 10.0.1.5 arp daddr ip 10.0.1.1 counter
 		ip version 5 meta protocol ip counter
+		ether type 0x88b5 @nh,8,8 set 1
+		ether type 0x88b5 @nh,0,16 0x6101 counter
+		udp sport 7302 ip ttl set 9
 		udp dport 66 counter drop
 		udp dport 67 meta mark set 5
 		udp dport 69 notrack
@@ -84,6 +87,8 @@ table netdev dev {
 		ip6 daddr 2001:db8:2::5 counter
 		ip saddr 10.0.1.5 meta mark 5 counter
 		ip saddr 10.0.1.5 ip ttl 63 counter
+		udp sport 7303 ip dscp set cs1
+		udp sport 7103 ip6 hoplimit set 77
 		ip saddr 10.0.1.5 quota 300 bytes counter
 	}
 }
@@ -156,7 +161,8 @@ def flows():
     for k in range(6):
         out += [(LAN, tcp(*a, ACK | PSH, seq=101 + 4 * k, ack=501, data=b"data")),
                 (WAN, tcp(*b, ACK, seq=501, ack=105 + 4 * k))]
-    out += [(LAN, icmp(LAN, A, B, 8)), (WAN, icmp(WAN, B, A, 0)), (LAN, icmp(LAN, A6, B6, 128)),
+    out += [(LAN, udp(LAN, A, 7302, B, 72)), (LAN, udp(LAN, A, 7303, B, 72)),
+            (LAN, icmp(LAN, A, B, 8)), (WAN, icmp(WAN, B, A, 0)), (LAN, icmp(LAN, A6, B6, 128)),
             (LAN, ip(LAN, A, B, 253, b"what is this")),
             (LAN, udp(LAN, A, 7105, B, 53, ttl=1))]
     return out

@@ -151,6 +151,9 @@ follow(struct pkt *pkt)
 	const struct rte_ipv6_hdr *ip6 = pkt_l3(pkt);
 	union address before = pkt->tuple.dst;
 
+	/* Of a frame that is no IP packet nothing was read. */
+	if (pkt_is_other(pkt))
+		return;
 	/* Whose connection it will be is asked again, before there is one. */
 	pkt->flags |= pkt->conn == CONN_NONE ? PKT_WRITTEN | PKT_MOVED : PKT_WRITTEN;
 	if (pkt->flags & PKT_IPV6) {
