@@ -23,7 +23,7 @@
 int
 payload_parse_set(struct payload *p, const struct nlattr *const *attrs, struct expr_ctx *ctx)
 {
-	uint32_t type, offset, flags;
+	uint32_t type, offset = 0, flags;
 	int rc = attr_u32_or(attrs[NFTA_PAYLOAD_CSUM_TYPE], ctx, NFT_PAYLOAD_CSUM_NONE, &type);
 
 	if (rc == 0)
