@@ -14,6 +14,9 @@
 #define NETLINK_HOLD  (1 << 9)
 #define NETLINK_GONE  (1 << 10)
 
+/* Of all bytes that clients were answered. */
+extern uint32_t netlink_sum;
+
 /* Frames of clients, from an empty store to its end. Crashes if something is wrong. */
 void netlink_target(const uint8_t *data, size_t size);
 
