@@ -232,7 +232,9 @@ int pkt_parse(struct rte_mbuf *m, struct pkt *pkt);
  * Read again what rules may have written to: header length, protocol, fragments,
  * addresses, ports, flags. The packet's length stays what it was, whatever its header
  * says now, as Linux's skb->len does; nor is the IPv4 header's checksum judged again.
- * Clears PKT_WRITTEN. A header that no longer holds together is a drop.
+ * At ingress, where Linux has not looked at the header yet, all that pkt_parse() checks
+ * is checked again, and the length is the header's. Clears PKT_WRITTEN. Only for IPv4
+ * and IPv6 packets; a header that no longer holds together is a drop.
  * @return 0, or -1 with pkt->drop set
  */
 int pkt_reparse(struct pkt *pkt);

@@ -329,6 +329,8 @@ pkt_reparse(struct pkt *pkt)
 {
 	const uint32_t parsed = PKT_IPV4 | PKT_L4 | PKT_GUARDS | PKT_LATER_FRAGMENT | PKT_WRITTEN;
 	const uint8_t *frame = rte_pktmbuf_mtod(pkt_mbuf(pkt), const uint8_t *);
+	uint32_t room = pkt_mbuf(pkt)->data_len - (uint32_t)pkt->l2_len;
+	bool ipv6 = (pkt->flags & PKT_IPV6) != 0;
 	uint16_t zone = pkt->tuple.zone;
 	int rc;
 
@@ -336,7 +338,10 @@ pkt_reparse(struct pkt *pkt)
 	pkt->tcp_flags = 0;
 	memset(&pkt->tuple, 0, sizeof(pkt->tuple));
 	pkt->tuple.zone = zone;
-	rc = pkt->flags & PKT_IPV6 ? reparse_ip6(frame, pkt) : reparse_ip4(frame, pkt);
+	if (pkt->hook == HOOK_INGRESS)
+		rc = ipv6 ? parse_ip6(frame, room, pkt) : parse_ip4(frame, room, pkt);
+	else
+		rc = ipv6 ? reparse_ip6(frame, pkt) : reparse_ip4(frame, pkt);
 	if (rc != 0)
 		return rc;
 	pkt->l4_off = (uint16_t)(pkt->l2_len + pkt->l3_len);

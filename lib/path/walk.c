@@ -280,6 +280,14 @@ walk_parsed(struct worker *w, struct pkt *pkt)
 		worker_drop(w, pkt_mbuf(pkt), pkt->drop);
 		return;
 	}
+	/* A rule there wrote to it: it has to be judged as if it had come so. */
+	if (unlikely((pkt->flags & PKT_MOVED) != 0)) {
+		if (martian6(pkt)) {
+			worker_drop(w, pkt_mbuf(pkt), pkt->drop);
+			return;
+		}
+		pkt->drop = DROP_RULE;
+	}
 	prerouting_done(w, pkt, walk_hook(w, pkt, HOOK_PREROUTING));
 }
 

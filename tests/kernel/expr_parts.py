@@ -91,6 +91,16 @@ PARTS = [
                                 "ct state new counter comment \"all\""])
      + chain("postrouting", ["ip saddr set 9.9.9.9 counter comment \"all\""], priority=50)
      + chain("postrouting", ["snat ip to 192.0.2.100"], kind="nat", priority=100)},
+    {"name": "devices", "packets": SOME,
+     "rules": "table netdev d {\n chain i {\n  type filter hook ingress device lan priority 0\n  "
+     + "\n  ".join(["ip dscp set cs3 counter", "tcp dport 80 ip ttl set 9 counter",
+                    "udp dport 53 udp dport set 54 counter", "ip saddr 10.0.0.12 @nh,64,8 set 5 counter",
+                    "ip6 saddr 2001:db8:1::c ip6 saddr set ::1 counter",
+                    "ip saddr 10.0.0.13 ip daddr set 192.0.2.40 counter"])
+     + "\n }\n chain e {\n  type filter hook egress device wan priority 0\n  "
+     + "\n  ".join(["ip dscp set cs5 counter", "udp dport 54 ether daddr set 02:00:00:00:00:99 counter",
+                    "ip ttl 8 counter", "ip6 hoplimit set 3 counter"])
+     + "\n }\n}\n" + chain("forward", ["udp dport 54 counter", "ip daddr 192.0.2.40 counter"])},
     {"name": "structure", "packets": SOME, "rules": chain("forward", [
         "ip saddr 10.0.0.12 ip protocol set 17 meta l4proto icmp counter",
         "ip saddr 10.0.0.14 ip length set 21 counter", "ip saddr 10.0.0.11 ip frag-off set 185 counter",

@@ -91,10 +91,7 @@ inner_of(const struct pkt *pkt)
 	}
 }
 
-/*
- * The fast form reads a later fragment's
- * data as if it were the header, as Linux does (nft_payload_fast_eval).
- */
+/* The fast form reads a later fragment's data as if it were the header (nft_payload_fast_eval). */
 int
 payload_base(const struct payload *p, const struct pkt *pkt)
 {

@@ -246,6 +246,39 @@ test_breaks(void)
 	CU_ASSERT_EQUAL(memcmp(frame(), before, sizeof(before)), 0);
 }
 
+/* At ingress nobody has looked at the header yet; what is no IP packet stays none. */
+static void
+test_ingress(void)
+{
+	const uint8_t value[40] = {1};
+
+	CU_ASSERT_EQUAL(reset(), 0);
+	packet()->hook = HOOK_INGRESS;
+	write_value(&(struct write){NFT_PAYLOAD_NETWORK_HEADER, 8, 1, 0, 0, 0}, value, 1);
+	CU_ASSERT_EQUAL(pkt_reparse(packet()), -1);
+	CU_ASSERT_EQUAL(packet()->drop, DROP_IP4_CHECKSUM);
+	/* Nothing but the Ethernet header is there. */
+	CU_ASSERT_EQUAL(reset(), 0);
+	packet()->hook = HOOK_INGRESS;
+	packet()->flags = PKT_OTHERHOST;
+	packet()->ip_len = 1;
+	packet()->l4_off = 14;
+	packet()->l3_len = 0;
+	packet()->l4_proto = 0;
+	memset(&packet()->tuple, 0, sizeof(packet()->tuple));
+	CU_ASSERT_EQUAL(
+		write_value(&(struct write){NFT_PAYLOAD_NETWORK_HEADER, 0, 1, 0, 0, 0}, value, 1),
+		NFT_CONTINUE);
+	CU_ASSERT_EQUAL(packet()->flags, PKT_OTHERHOST);
+	CU_ASSERT_EQUAL(packet()->tuple.src.v4, 0);
+	CU_ASSERT_EQUAL(
+		write_value(&(struct write){NFT_PAYLOAD_NETWORK_HEADER, 0, 2, 0, 0, 0}, value, 2),
+		NFT_BREAK);
+	CU_ASSERT_EQUAL(
+		write_value(&(struct write){NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, 0, 0, 0}, value, 1),
+		NFT_BREAK);
+}
+
 /* Whatever a rule writes to whatever comes, it stays within the IP packet. */
 static void
 test_bounds(void)
@@ -300,6 +333,7 @@ main(void)
 		{"an address", test_address},
 		{"structure", test_structure},
 		{"what breaks", test_breaks},
+		{"ingress", test_ingress},
 		{"bounds", test_bounds},
 		CU_TEST_INFO_NULL,
 	};
