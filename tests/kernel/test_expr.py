@@ -5,7 +5,7 @@
 usage: test_expr.py BUILD [PART...]
 Each part (expr_parts.py) is a ruleset and packets. What comes out and every counter
 must be equal, and each rule that has one must have matched some packets and not
-others. shuntd runs once with each of its engines, and once more on two workers.
+others. shuntd runs once with each of its engines.
 Exit status 77: not root, no shuntd.
 """
 import contextlib
