@@ -7,7 +7,6 @@
  */
 #include "follow.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,94 +15,46 @@
 #include <unistd.h>
 
 #include <libmnl/libmnl.h>
-#include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 
+#include "follow_priv.h"
 #include "log.h"
-#include "mirror.h"
 
-#define ROOM	 (256 * 1024)
-#define READS	 64    /* of a socket, before others have their turn */
+#define RETRY_NS NS_PER_SEC
 #define FIRST_MS 30000 /* within which the first copy is there, or the kernel is silent */
-#define AGAIN_NS (20 * NS_PER_MS) /* after a copy that the kernel changed meanwhile */
 
-/* A whole copy, step by step. */
-enum step {
-	STEP_BEFORE, /* the generation that is copied */
-	STEP_TABLES,
-	STEP_CHAINS,
-	STEP_OBJECTS,
-	STEP_SETS,
-	STEP_ELEMENTS, /* of each set */
-	STEP_FLOWTABLES,
-	STEP_RULES,
-	STEP_AFTER, /* is it still that one? */
-};
-
-enum state {
-	FOLLOW_READY,	 /* for events */
-	FOLLOW_COPYING,	 /* all of it, by dumps */
-	FOLLOW_APPLYING, /* a batch comes into force */
-};
-
-/* A set whose elements are still to be asked for. */
-struct wanted {
-	uint8_t family;
-	char table[STORE_NAME], set[STORE_NAME];
-};
-
-struct follow {
-	struct ruleset *ruleset;
-	struct nft_client *client;
-	int events, dumps; /* netlink sockets */
-	struct loop_fd *events_watch, *dumps_watch;
-	struct loop_timer *again;
-	uint8_t *room;
-	enum state state;
-	enum step step;
-	bool whole;		   /* what is being applied is a whole copy */
-	bool synced;		   /* the kernel's generation is in force here */
-	bool stale;		   /* a whole copy is needed after this */
-	bool reading;		   /* events; who calls them has the buffer */
-	uint32_t generation, next; /* the kernel's, in force here; about to be */
-	uint32_t seq;
-	struct nft_batch copy, change; /* from dumps; from events */
-	struct wanted *sets;
-	unsigned int set_count, set_at;
-	int refused;	  /* of the batch at hand: the first error, 0 */
-	uint32_t culprit; /* and its message */
-	uint64_t copies, changes, lost;
-	char why[256]; /* not synced: because of this */
-};
-
-static void copy_whole(struct follow *f);
-static void read_events(struct follow *f);
-
-static void
-tell(struct follow *f, const char *event, const char *why)
+void
+follow_tell(struct follow *f, const char *event, const char *why)
 {
 	if (f->ruleset->daemon->rpc != NULL)
 		rpc_event(f->ruleset->daemon->rpc, event, json_pack("{ss}", "why", why));
 }
 
-/* The copy is not the kernel's ruleset any more. */
-static void
-fail(struct follow *f, const char *why, int err)
+void
+follow_state(struct follow *f, enum follow_state state)
+{
+	f->state = state;
+	loop_modify(
+		f->events_watch, state == FOLLOW_READY || state == FOLLOW_DRAINING ? EPOLLIN : 0);
+}
+
+void
+follow_fail(struct follow *f, const char *why, int err, bool retry)
 {
 	bool new = f->synced || f->why[0] == '\0';
 
 	snprintf(f->why, sizeof(f->why), "%.180s: %s", why, strerror(-err));
 	f->synced = false;
-	f->state = FOLLOW_READY;
+	follow_state(f, FOLLOW_READY);
+	if (retry)
+		loop_timer_arm(f->again, RETRY_NS, 0);
 	if (!new)
 		return;
 	log_err("the kernel's ruleset is not followed: %s; the last good one stays in force",
 		f->why);
-	tell(f, "follow-failed", f->why);
+	follow_tell(f, "follow-failed", f->why);
 }
-
-/* --- batches */
 
 static void
 answer(void *ctx, const void *datagram, size_t len, bool event)
@@ -115,7 +66,8 @@ answer(void *ctx, const void *datagram, size_t len, bool event)
 	for (; !event && mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
 		const struct nlmsgerr *error = mnl_nlmsg_get_payload(nlh);
 
-		if (nlh->nlmsg_type != NLMSG_ERROR || error->error == 0 || f->refused != 0)
+		if (nlh->nlmsg_type != NLMSG_ERROR || f->refused != 0 ||
+			mnl_nlmsg_get_payload_len(nlh) < sizeof(*error) || error->error == 0)
 			continue;
 		f->refused = error->error;
 		f->culprit = error->msg.nlmsg_seq;
@@ -129,7 +81,7 @@ applied(void *ctx)
 	struct nft_batch *batch = f->whole ? &f->copy : &f->change;
 	char name[200];
 
-	f->state = FOLLOW_READY;
+	follow_state(f, FOLLOW_READY);
 	if (f->refused == 0) {
 		f->generation = f->next;
 		*(f->whole ? &f->copies : &f->changes) += 1;
@@ -139,24 +91,22 @@ applied(void *ctx)
 		f->why[0] = '\0';
 	} else if (f->whole) {
 		nft_batch_name(batch, f->culprit, name, sizeof(name));
-		fail(f, name, f->refused);
+		follow_fail(f, name, f->refused, f->refused == -ENOMEM);
 	} else {
 		/* An event says less than a dump: chains without a name, places. */
 		f->stale = true;
 	}
 	nft_batch_clear(batch);
 	if (f->stale)
-		copy_whole(f);
-	else if (!f->reading)
-		read_events(f);
+		follow_copy(f);
 }
 
-static void
-apply(struct follow *f, bool whole, uint32_t generation)
+void
+follow_apply(struct follow *f, bool whole, uint32_t generation)
 {
 	struct nft_batch *batch = whole ? &f->copy : &f->change;
 
-	f->state = FOLLOW_APPLYING;
+	follow_state(f, FOLLOW_APPLYING);
 	f->whole = whole;
 	f->next = generation;
 	f->refused = 0;
@@ -168,281 +118,6 @@ apply(struct follow *f, bool whole, uint32_t generation)
 	}
 	nft_client_request(f->client, NETLINK_NETFILTER, batch->bytes, batch->len, applied, f);
 }
-
-/* --- a whole copy */
-
-static const uint8_t step_messages[] = {
-	[STEP_BEFORE] = NFT_MSG_GETGEN,
-	[STEP_TABLES] = NFT_MSG_GETTABLE,
-	[STEP_CHAINS] = NFT_MSG_GETCHAIN,
-	[STEP_OBJECTS] = NFT_MSG_GETOBJ,
-	[STEP_SETS] = NFT_MSG_GETSET,
-	[STEP_ELEMENTS] = NFT_MSG_GETSETELEM,
-	[STEP_FLOWTABLES] = NFT_MSG_GETFLOWTABLE,
-	[STEP_RULES] = NFT_MSG_GETRULE,
-	[STEP_AFTER] = NFT_MSG_GETGEN,
-};
-
-static void
-ask(struct follow *f)
-{
-	uint8_t buf[MNL_NLMSG_HDRLEN + 64 + 2 * STORE_NAME];
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-	struct nfgenmsg *nfg = mnl_nlmsg_put_extra_header(nlh, sizeof(*nfg));
-
-	/* No sets, or no more of them. */
-	if (f->step == STEP_ELEMENTS && f->set_at == f->set_count)
-		f->step++;
-	memset(nfg, 0, sizeof(*nfg));
-	nlh->nlmsg_type = (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | step_messages[f->step]);
-	nlh->nlmsg_flags = NLM_F_REQUEST;
-	if (f->step != STEP_BEFORE && f->step != STEP_AFTER)
-		nlh->nlmsg_flags |= NLM_F_DUMP;
-	nlh->nlmsg_seq = ++f->seq;
-	if (f->step == STEP_ELEMENTS) {
-		const struct wanted *set = &f->sets[f->set_at];
-
-		nfg->nfgen_family = set->family;
-		mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_TABLE, set->table);
-		mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_SET, set->set);
-	}
-	if (send(f->dumps, nlh, nlh->nlmsg_len, 0) < 0)
-		fail(f, "asking the kernel", -errno);
-}
-
-static void
-copy_whole(struct follow *f)
-{
-	f->state = FOLLOW_COPYING;
-	f->stale = false;
-	f->step = STEP_BEFORE;
-	f->set_count = f->set_at = 0;
-	loop_timer_disarm(f->again);
-	nft_batch_clear(&f->copy);
-	nft_batch_clear(&f->change);
-	nft_batch_begin(&f->copy, true);
-	ask(f);
-}
-
-/* The kernel was changed meanwhile: not at once, it may be busy with that. */
-static void
-copy_again(struct follow *f)
-{
-	f->state = FOLLOW_COPYING;
-	f->seq++;
-	loop_timer_arm(f->again, AGAIN_NS, 0);
-}
-
-static void
-on_again(void *arg)
-{
-	copy_whole(arg);
-}
-
-static void
-want_elements(struct follow *f, const struct nlmsghdr *nlh)
-{
-	struct wanted set = {
-		.family = ((const struct nfgenmsg *)mnl_nlmsg_get_payload(nlh))->nfgen_family};
-	const struct nlattr *attr;
-	struct wanted *sets;
-
-	mnl_attr_for_each (attr, nlh, sizeof(struct nfgenmsg)) {
-		unsigned int kind = mnl_attr_get_type(attr);
-		char *to = kind == NFTA_SET_TABLE  ? set.table
-			   : kind == NFTA_SET_NAME ? set.set
-						   : NULL;
-
-		if (to != NULL && mnl_attr_get_payload_len(attr) <= STORE_NAME)
-			memcpy(to, mnl_attr_get_payload(attr), mnl_attr_get_payload_len(attr));
-	}
-	set.table[STORE_NAME - 1] = set.set[STORE_NAME - 1] = '\0';
-	sets = realloc(f->sets, (f->set_count + 1) * sizeof(*sets));
-	if (sets == NULL) {
-		f->copy.no_memory = true;
-		return;
-	}
-	f->sets = sets;
-	sets[f->set_count++] = set;
-}
-
-/* The kernel's generation, of a NEWGEN. */
-static uint32_t
-generation_of(const struct nlmsghdr *nlh)
-{
-	const struct nlattr *attr;
-	uint32_t generation = 0;
-
-	mnl_attr_for_each (attr, nlh, sizeof(struct nfgenmsg))
-		if (mnl_attr_get_type(attr) == NFTA_GEN_ID &&
-			mnl_attr_get_payload_len(attr) == sizeof(generation))
-			generation = ntohl(mnl_attr_get_u32(attr));
-	return generation;
-}
-
-static void
-step_done(struct follow *f)
-{
-	if (f->step == STEP_ELEMENTS && ++f->set_at < f->set_count) {
-		ask(f);
-		return;
-	}
-	f->step++;
-	ask(f);
-}
-
-/* A message of the answer to what was asked last. False: the answer is over, or of no use. */
-static bool
-copy_message(struct follow *f, const struct nlmsghdr *nlh)
-{
-	int err;
-
-	if (nlh->nlmsg_seq != f->seq)
-		return true;
-	if (nlh->nlmsg_flags & NLM_F_DUMP_INTR) {
-		copy_again(f);
-		return false;
-	}
-	if (nlh->nlmsg_type == NLMSG_ERROR) {
-		err = mnl_nlmsg_get_payload_len(nlh) < sizeof(struct nlmsgerr)
-			      ? -EBADMSG
-			      : ((const struct nlmsgerr *)mnl_nlmsg_get_payload(nlh))->error;
-		/* A set that is gone by now; a transaction in between. */
-		if (err == -ENOENT || err == -EINTR || err == -EAGAIN || err == -EBUSY)
-			copy_again(f);
-		else
-			fail(f, "the kernel's nf_tables", err);
-		return false;
-	}
-	if (nlh->nlmsg_type == NLMSG_DONE) {
-		step_done(f);
-		return false;
-	}
-	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(struct nfgenmsg))
-		return true;
-	if (f->step == STEP_BEFORE) {
-		f->next = generation_of(nlh);
-		step_done(f);
-		return false;
-	}
-	if (f->step == STEP_AFTER) {
-		if (generation_of(nlh) == f->next)
-			apply(f, true, f->next);
-		else
-			copy_again(f);
-		return false;
-	}
-	if (f->step == STEP_SETS)
-		want_elements(f, nlh);
-	(void)nft_batch_add(&f->copy, nlh, true);
-	return true;
-}
-
-static void
-on_dumps(void *arg, uint32_t events)
-{
-	struct follow *f = arg;
-
-	(void)events;
-	for (unsigned int i = 0; i < READS; i++) {
-		ssize_t len = recv(f->dumps, f->room, ROOM, 0);
-		const struct nlmsghdr *nlh = (const void *)f->room;
-		int left = (int)len;
-
-		if (len < 0 && (errno == EAGAIN || errno == EINTR))
-			return;
-		if (len < 0) {
-			copy_again(f);
-			return;
-		}
-		for (; f->state == FOLLOW_COPYING && mnl_nlmsg_ok(nlh, left);
-			nlh = mnl_nlmsg_next(nlh, &left))
-			if (!copy_message(f, nlh))
-				break;
-	}
-}
-
-/* --- events */
-
-/* The kernel has changed to a generation. */
-static void
-on_generation(struct follow *f, uint32_t generation)
-{
-	if (!f->synced || f->stale) {
-		copy_whole(f);
-	} else if ((int32_t)(generation - f->generation) <= 0) {
-		/* It was copied with the rest. */
-		nft_batch_clear(&f->change);
-	} else if (generation != f->generation + 1) {
-		copy_whole(f);
-	} else if (f->change.len == 0) {
-		/* Of what has no name nobody is told. */
-		copy_whole(f);
-	} else {
-		apply(f, false, generation);
-	}
-}
-
-static void
-event_message(struct follow *f, const struct nlmsghdr *nlh)
-{
-	unsigned int type = nlh->nlmsg_type & 0xff;
-
-	if (nlh->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES ||
-		mnl_nlmsg_get_payload_len(nlh) < sizeof(struct nfgenmsg))
-		return;
-	if (type == NFT_MSG_NEWGEN) {
-		on_generation(f, generation_of(nlh));
-		return;
-	}
-	if (f->change.len == 0)
-		nft_batch_begin(&f->change, false);
-	if (nft_batch_add(&f->change, nlh, false) != 0)
-		f->stale = true;
-}
-
-/*
- * A datagram has whole messages of one transaction at most up to its NEWGEN, which
- * comes alone (nft_commit_notify): what follows waits in the socket while a batch
- * comes into force.
- */
-static void
-read_events(struct follow *f)
-{
-	f->reading = true;
-	for (unsigned int i = 0; i < READS && f->state == FOLLOW_READY; i++) {
-		ssize_t len = recv(f->events, f->room, ROOM, 0);
-		const struct nlmsghdr *nlh = (const void *)f->room;
-		int left = (int)len;
-
-		if (len < 0 && (errno == EAGAIN || errno == EINTR))
-			break;
-		if (len < 0) {
-			/* ENOBUFS: events were lost. */
-			f->lost++;
-			tell(f, "follow-lost", strerror(errno));
-			log_warning("events of the kernel's ruleset were lost: it is copied again");
-			copy_whole(f);
-			break;
-		}
-		for (; f->state == FOLLOW_READY && mnl_nlmsg_ok(nlh, left);
-			nlh = mnl_nlmsg_next(nlh, &left))
-			event_message(f, nlh);
-		/* Messages behind a generation in one datagram would be lost now. */
-		if (f->state == FOLLOW_APPLYING && left > 0 && mnl_nlmsg_ok(nlh, left))
-			f->stale = true;
-	}
-	f->reading = false;
-}
-
-static void
-on_events(void *arg, uint32_t events)
-{
-	(void)events;
-	read_events(arg);
-}
-
-/* --- life */
 
 /* The kernel's, whatever libmnl's sockets are here: the shim is linked into this program. */
 static int
@@ -465,7 +140,7 @@ open_all(struct follow *f)
 	struct loop *loop = f->ruleset->daemon->loop;
 	int group = NFNLGRP_NFTABLES, rc;
 
-	f->room = malloc(ROOM);
+	f->room = malloc(FOLLOW_ROOM);
 	f->client = nft_client_new(f->ruleset->wire, answer, f);
 	if (f->room == NULL || f->client == NULL)
 		return -ENOMEM;
@@ -477,10 +152,10 @@ open_all(struct follow *f)
 		setsockopt(f->events, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) !=
 			0)
 		return -errno;
-	rc = loop_add(loop, f->events, EPOLLIN, on_events, f, &f->events_watch);
+	rc = loop_add(loop, f->events, EPOLLIN, follow_on_events, f, &f->events_watch);
 	if (rc == 0)
-		rc = loop_add(loop, f->dumps, EPOLLIN, on_dumps, f, &f->dumps_watch);
-	return rc == 0 ? loop_timer_create(loop, on_again, f, &f->again) : rc;
+		rc = loop_add(loop, f->dumps, EPOLLIN, follow_on_dumps, f, &f->dumps_watch);
+	return rc == 0 ? loop_timer_create(loop, follow_copy, f, &f->again) : rc;
 }
 
 int
@@ -502,7 +177,7 @@ follow_new(struct ruleset *ruleset, struct follow **out, char err[DAEMON_ERR_LEN
 	}
 	nft_client_mirror(f->client);
 	end = clock_ns() + FIRST_MS * NS_PER_MS;
-	copy_whole(f);
+	follow_copy(f);
 	while (!f->synced && f->why[0] == '\0' && clock_ns() < end)
 		(void)loop_once(ruleset->daemon->loop, 100);
 	if (f->synced) {

@@ -5,8 +5,8 @@
 usage: test_follow.py [--build BUILD] [--seed N] [--commands N]
 After each command both list the same, handles too; counters are each one's own. Then:
 packets are judged by the copy; a ruleset that shuntd cannot hold is said, and the last
-good one stays; events are lost, and it is copied whole; other clients may not write; and
-random commands. Exit status: 0 equal, 1 different, 77 skipped (not root, no shuntd).
+good one stays; events are lost, and it is copied whole, also in a storm of them; other
+clients may not write; and random commands. Exit status: 0 equal, 1 different, 77 skipped (not root, no shuntd).
 """
 import argparse
 import difflib
@@ -181,6 +181,25 @@ def lost(shunt):
     return f"lost {after['lost']} times, {after['copies'] - before['copies']} copies"
 
 
+def storm(shunt):
+    """The same while shuntd reads: of a transaction the first events get lost, or the last."""
+    before = shunt.status()
+    body = ",".join(f"10.{i >> 8 & 255}.{i & 255}.{j}" for i in range(3000) for j in range(10))
+    shunt.kernel("add table ip k; add set ip k s { type ipv4_addr; }")
+    for i in range(12):
+        text = f"add element ip k s {{ {body} }}\n" if i % 2 == 0 else "flush set ip k s\n"
+        subprocess.run([*enter(shunt.lab.router), "nft", "-f", "-"], check=True, text=True,
+                       input=f"{text}add element ip k s {{ 11.0.0.{i} }}\n")
+        if i % 4 == 3:
+            equal(shunt, f"storm {i}")
+    after = shunt.status()
+    if after["lost"] == before["lost"]:
+        raise Differs(f"nothing was lost: {after}")
+    shunt.kernel("flush ruleset")
+    equal(shunt, "flush ruleset")
+    return f"lost {after['lost'] - before['lost']} times, {after['copies'] - before['copies']} copies"
+
+
 def writers(shunt):
     r = shunt._ctl("nft", "add", "table", "ip", "mine")
     if r.returncode == 0 or "Operation not permitted" not in r.stderr:
@@ -217,7 +236,7 @@ def main():
         print("skipped: needs root and a built shuntd")
         return 77
     with Follower(TOPO, build, offload="software") as shunt:
-        for job in (commands, packets, refused, lost, writers,
+        for job in (commands, packets, refused, lost, storm, writers,
                     lambda s: randomly(s, args.seed, args.commands)):
             try:
                 print(f"{getattr(job, '__name__', '')}: {job(shunt)}", flush=True)
