@@ -7,6 +7,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,7 +136,7 @@ void
 nft_client_free(struct nft_client *client)
 {
 	struct nft_wire *wire = client->wire;
-	bool owner = false;
+	bool owner = false, held = client->lease.asks != 0;
 
 	if (wire->subsystem != NULL)
 		wire->subsystem->gone(wire->subsystem->ctx, client);
@@ -157,6 +158,8 @@ nft_client_free(struct nft_client *client)
 	free(client);
 	wire->orphans |= owner;
 	bury_orphans(wire);
+	if (held)
+		wire_next(wire);
 }
 
 void
@@ -307,9 +310,6 @@ change(struct wire_msg *msg, const struct nlmsghdr *nlh)
 	return 0;
 }
 
-/* Whoever waited for the commit to end is next. */
-static void next_waiting(struct nft_wire *wire);
-
 /* Every worker has the new ruleset: what it removed is free. */
 static void
 committed(void *arg)
@@ -324,7 +324,7 @@ committed(void *arg)
 	if (client != NULL)
 		answered(client);
 	bury_orphans(wire);
-	next_waiting(wire);
+	wire_next(wire);
 }
 
 static void
@@ -501,7 +501,7 @@ request(struct nft_client *client, int protocol, const void *req, size_t len)
 	if (nlh->nlmsg_type == NFNL_MSG_BATCH_BEGIN)
 		return batch(client, nlh, len);
 	msg.nlh = nlh;
-	if (protocol != 12 /* NETLINK_NETFILTER */) {
+	if (protocol != NETLINK_NETFILTER) {
 		wire_links(&msg);
 		return false;
 	}
@@ -536,37 +536,69 @@ request(struct nft_client *client, int protocol, const void *req, size_t len)
 	return false;
 }
 
-static void
-next_waiting(struct nft_wire *wire)
+/* Whose batch has waited longest of those that may go on. */
+static struct nft_client *
+first_waiting(const struct nft_wire *wire)
 {
-	for (struct nft_client *c = wire->clients; c != NULL && !wire->busy;) {
+	struct nft_client *first = NULL;
+
+	for (struct nft_client *c = wire->clients; c != NULL; c = c->next)
+		if (c->waiting != NULL && !wire_lease_holds(c) &&
+			(first == NULL || c->waiting_at < first->waiting_at))
+			first = c;
+	return first;
+}
+
+void
+wire_next(struct nft_wire *wire)
+{
+	struct nft_client *c;
+
+	/* What is in force at once comes back here: the round that is under way goes on. */
+	if (wire->at_next)
+		return;
+	wire->at_next = true;
+	while (!wire->busy && (c = first_waiting(wire)) != NULL) {
 		void *waiting = c->waiting;
 
-		if (waiting == NULL) {
-			c = c->next;
-			continue;
-		}
 		c->waiting = NULL;
-		if (!request(c, 12, waiting, c->waiting_len))
+		if (!request(c, NETLINK_NETFILTER, waiting, c->waiting_len))
 			answered(c);
 		free(waiting);
-		/* The list may have changed meanwhile. */
-		c = wire->clients;
 	}
+	wire->at_next = false;
+}
+
+/* False: there is no memory to wait in. */
+static bool
+wait_turn(struct nft_client *client, const void *req, size_t len)
+{
+	client->waiting = malloc(len);
+	client->waiting_len = len;
+	client->waiting_at = client->wire->waiting_at++;
+	if (client->waiting == NULL)
+		return false;
+	memcpy(client->waiting, req, len);
+	return true;
 }
 
 void
 nft_client_request(struct nft_client *client, int protocol, const void *req, size_t len,
 	void (*done)(void *ctx), void *ctx)
 {
+	struct nft_wire *wire = client->wire;
+	bool batch = len >= sizeof(struct nlmsghdr) &&
+		     ((const struct nlmsghdr *)req)->nlmsg_type == NFNL_MSG_BATCH_BEGIN;
+
 	client->done = done;
 	client->done_ctx = ctx;
-	if (client->wire->busy && len >= sizeof(struct nlmsghdr) &&
-		((const struct nlmsghdr *)req)->nlmsg_type == NFNL_MSG_BATCH_BEGIN) {
-		client->waiting = malloc(len);
-		client->waiting_len = len;
-		if (client->waiting != NULL) {
-			memcpy(client->waiting, req, len);
+	wire_lease_request(client, batch);
+	/* What waited for this client's listing came first. */
+	if (batch)
+		wire_next(wire);
+	if (batch && (wire->busy || wire_lease_holds(client))) {
+		if (wait_turn(client, req, len)) {
+			wire_next(wire);
 			return;
 		}
 		wire_error(client, req, -ENOMEM, NULL);
@@ -574,4 +606,5 @@ nft_client_request(struct nft_client *client, int protocol, const void *req, siz
 		return;
 	}
 	answered(client);
+	wire_next(wire);
 }

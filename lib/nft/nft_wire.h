@@ -130,7 +130,8 @@ void nft_client_free(struct nft_client *client);
  * @param protocol NETLINK_NETFILTER or NETLINK_ROUTE
  * @param req copied if it has to wait
  * @param done called when it is fully answered: from within, or later if a
- *   commit waits for the workers. One request a client at a time.
+ *   commit waits for the workers, or a batch for another one's commit or listing. One request a
+ * client at a time.
  */
 void nft_client_request(struct nft_client *client, int protocol, const void *req, size_t len,
 	void (*done)(void *ctx), void *ctx);
@@ -147,9 +148,10 @@ void nft_wire_on_tracing(struct nft_wire *wire, void (*tracing)(void *ctx, bool 
 void nft_wire_trace(struct nft_wire *wire, const struct nft_trace_event *event);
 
 /**
- * Tell monitors what packets have changed since the last call: quotas that are used
- * up (nft_quota_obj_eval). To be called now and then. Elements that packets add, and
- * elements whose time is over, are no events, as in Linux.
+ * What time brings: batches that waited long enough for a listing of another client
+ * (wire_lease.c) go on; and monitors are told what packets have changed since the last
+ * call, quotas that are used up (nft_quota_obj_eval). To be called ten times a second. Elements
+ * that packets add, and elements whose time is over, are no events, as in Linux.
  */
 void nft_wire_look(struct nft_wire *wire);
 

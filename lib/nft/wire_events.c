@@ -132,35 +132,6 @@ wire_fill_generation(
 	mnl_attr_put_strz(nlh, NFTA_GEN_PROC_NAME, asker->name);
 }
 
-void
-wire_events(struct nft_wire *wire, struct nft_client *client, const struct nlmsghdr *first)
-{
-	const struct store *store = wire->store;
-	struct nlmsghdr *nlh;
-
-	nft_wire_look(wire);
-	for (uint32_t i = 0; i < store->log_count; i++) {
-		const struct store_change *change = &store->log[i];
-		const struct store_item *item = change->item;
-
-		if (!told(store, i))
-			continue;
-		nlh = wire_begin(wire,
-			change->op == STORE_REMOVED ? wire_del_type(item->kind)
-						    : wire_new_type(item->kind),
-			flags_of(change), change->seq, wire_family(item));
-		if (change->op == STORE_REMOVED)
-			fill_gone(wire, nlh, item);
-		else
-			wire_fill(wire, nlh, item);
-		tell(wire, change->echo ? client : NULL, nlh);
-	}
-	nlh = wire_begin(
-		wire, NFT_MSG_NEWGEN, 0, first != NULL ? first->nlmsg_seq : 0, NFPROTO_UNSPEC);
-	wire_fill_generation(wire, nlh, client);
-	tell(wire, first != NULL && (first->nlmsg_flags & NLM_F_ECHO) ? client : NULL, nlh);
-}
-
 /* Whether packets have used up a quota. */
 static bool
 depleted(const struct nft_wire *wire, const struct store_object *object)
@@ -170,8 +141,9 @@ depleted(const struct nft_wire *wire, const struct store_object *object)
 		       memory_order_relaxed) != 0;
 }
 
-void
-nft_wire_look(struct nft_wire *wire)
+/* Quotas that have been used up since the last look are told of. */
+static void
+look(struct nft_wire *wire)
 {
 	bool watched = wire->watched;
 	struct nlmsghdr *nlh;
@@ -197,4 +169,41 @@ nft_wire_look(struct nft_wire *wire)
 			tell(wire, NULL, nlh);
 		}
 	}
+}
+
+void
+wire_events(struct nft_wire *wire, struct nft_client *client, const struct nlmsghdr *first)
+{
+	const struct store *store = wire->store;
+	struct nlmsghdr *nlh;
+
+	look(wire);
+	for (uint32_t i = 0; i < store->log_count; i++) {
+		const struct store_change *change = &store->log[i];
+		const struct store_item *item = change->item;
+
+		if (!told(store, i))
+			continue;
+		nlh = wire_begin(wire,
+			change->op == STORE_REMOVED ? wire_del_type(item->kind)
+						    : wire_new_type(item->kind),
+			flags_of(change), change->seq, wire_family(item));
+		if (change->op == STORE_REMOVED)
+			fill_gone(wire, nlh, item);
+		else
+			wire_fill(wire, nlh, item);
+		tell(wire, change->echo ? client : NULL, nlh);
+	}
+	nlh = wire_begin(
+		wire, NFT_MSG_NEWGEN, 0, first != NULL ? first->nlmsg_seq : 0, NFPROTO_UNSPEC);
+	wire_fill_generation(wire, nlh, client);
+	tell(wire, first != NULL && (first->nlmsg_flags & NLM_F_ECHO) ? client : NULL, nlh);
+}
+
+void
+nft_wire_look(struct nft_wire *wire)
+{
+	wire_lease_look(wire);
+	wire_next(wire);
+	look(wire);
 }

@@ -324,6 +324,7 @@ get_generation(struct wire_msg *msg)
 		wire_begin(msg->wire, NFT_MSG_NEWGEN, 0, msg->nlh->nlmsg_seq, NFPROTO_UNSPEC);
 
 	wire_fill_generation(msg->wire, nlh, msg->client);
+	wire_lease_generation(msg->client);
 	wire_send(msg->client, nlh, false);
 }
 

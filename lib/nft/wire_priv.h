@@ -24,6 +24,7 @@ struct nft_wire {
 	struct nft_client *clients;
 	struct nft_client *committing; /* whose batch is being put in force; may be gone: busy */
 	bool busy;
+	bool at_next;		 /* wire_next() is under way */
 	bool orphans;		 /* a client has left tables behind */
 	uint32_t ports;		 /* of clients whose process is no name for them: counted down */
 	struct store_gone *gone; /* what that batch removed */
@@ -33,7 +34,19 @@ struct nft_wire {
 	void (*on_tracing)(void *ctx, bool on); /* told of it; may be NULL */
 	void *on_tracing_ctx;
 	const struct nft_subsystem *subsystem; /* NULL: none */
+	uint64_t waiting_at;		       /* counts batches that had to wait */
 	const struct nft_client *mirror; /* alone may change the ruleset; NULL: who may at all */
+};
+
+/* A reader's hold on the ruleset (wire_lease.c). */
+struct wire_lease {
+	uint8_t asks;	     /* for the generation until it is over; 0: there is none */
+	bool told;	     /* a generation, */
+	uint32_t generation; /* this one, */
+	uint64_t told_ns;    /* then */
+	uint64_t since_ns;
+	uint64_t active_ns; /* its last sign of life */
+	size_t backlog;
 };
 
 struct nft_client {
@@ -49,8 +62,10 @@ struct nft_client {
 	uint32_t port;		 /* no other client has it */
 	void (*done)(void *ctx); /* of the request that is not answered yet */
 	void *done_ctx;
-	void *waiting; /* that request, while another client's commit is under way */
+	void *waiting; /* that request, while others' are under way */
 	size_t waiting_len;
+	uint64_t waiting_at; /* its place among those that wait */
+	struct wire_lease lease;
 	/* A dump's datagram as it fills up. */
 	uint8_t *dump;
 	size_t dump_len;
@@ -119,6 +134,17 @@ const char *wire_device(const struct store_blob *devices, uint32_t n);
 
 /* Whether the batch puts the table to sleep or wakes it (__NFT_TABLE_F_UPDATE). */
 bool wire_table_turns(const struct store *store, const struct store_table *table);
+
+/* wire_lease.c: whether another one reads, and a client's batch has to wait. */
+bool wire_lease_holds(const struct nft_client *client);
+/* A request has come: a sign of life; with a batch its own reading is over. */
+void wire_lease_request(struct nft_client *client, bool batch);
+/* The client is told the generation. */
+void wire_lease_generation(struct nft_client *client);
+/* What is over by time. */
+void wire_lease_look(struct nft_wire *wire);
+/* Batches that nothing holds up any more are next. */
+void wire_next(struct nft_wire *wire);
 
 /* Changes, by message. 0 or a negative errno with msg->bad. */
 int wire_new_table(struct wire_msg *msg);

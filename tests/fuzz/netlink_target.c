@@ -172,9 +172,9 @@ come(struct client *c)
 	nft_client_port(c->nft, 77);
 }
 
-/* A client asks one thing at a time: what waits is finished first. */
+/* What was put off, of all. */
 static void
-finish(void)
+release(void)
 {
 	while (fuzz_release() || put_off != NULL) {
 		struct ctnl_call *call = put_off;
@@ -183,6 +183,18 @@ finish(void)
 		if (call != NULL)
 			call->done(call->arg);
 	}
+}
+
+/* A client asks one thing at a time: what waits, maybe for another's listing, is finished first. */
+static void
+finish(void)
+{
+	release();
+	if (!clients[0].asked && !clients[1].asked)
+		return;
+	clock_advance(5 * NS_PER_SEC);
+	nft_wire_look(rig.wire);
+	release();
 }
 
 static void

@@ -14,6 +14,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "compile.h"
 #include "load.h"
 #include "nft_frame.h"
@@ -107,6 +108,12 @@ __wrap_nft_client_request(struct nft_client *client, int protocol, const void *r
 }
 
 static void
+look(void *arg)
+{
+	nft_wire_look(arg);
+}
+
+static void
 stop(void *arg, uint32_t events)
 {
 	(void)events;
@@ -122,6 +129,7 @@ main(int argc, char **argv)
 	struct unix_access access = {UNIX_NO_GROUP, UNIX_NO_GROUP};
 	struct nft_wire *wire = nft_wire_new(store, &backend);
 	struct nft_server *server;
+	struct loop_timer *timer;
 	struct loop_fd *watch;
 	struct loop *loop;
 	int err;
@@ -140,12 +148,15 @@ main(int argc, char **argv)
 		fprintf(stderr, "%s: %s\n", argv[1], strerror(-err));
 		return 1;
 	}
-	if (loop_add(loop, STDIN_FILENO, EPOLLIN, stop, loop, &watch) != 0)
+	if (loop_add(loop, STDIN_FILENO, EPOLLIN, stop, loop, &watch) != 0 ||
+		loop_timer_create(loop, look, wire, &timer) != 0)
 		return 1;
+	loop_timer_arm(timer, 0, 100 * NS_PER_MS);
 	puts("ready");
 	fflush(stdout);
 	loop_run(loop);
 	loop_remove(watch);
+	loop_timer_destroy(timer);
 	nft_server_free(server);
 	loop_destroy(loop);
 	nft_wire_free(wire);
