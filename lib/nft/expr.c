@@ -116,7 +116,7 @@ sort_attrs(const struct nlattr *nest, const struct nlattr **attrs, int max, stru
 {
 	const struct nlattr *attr;
 
-	memset(attrs, 0, (MAX_ATTRS + 1) * sizeof(*attrs));
+	memset(attrs, 0, ((size_t)max + 1) * sizeof(*attrs));
 	if (nest == NULL)
 		return 0;
 	mnl_attr_for_each_nested (attr, nest) {
@@ -225,9 +225,10 @@ expr_attributes(const struct nft_feature *features, const struct nlattr *const *
 	struct expr_ctx *ctx)
 {
 	for (int i = 1; i <= max; i++) {
-		const struct nft_feature *row = nft_feature_find(features, (uint32_t)i, false);
+		const struct nft_feature *row =
+			attrs[i] != NULL ? nft_feature_find(features, (uint32_t)i, false) : NULL;
 
-		if (attrs[i] != NULL && row != NULL && nft_refuses(row))
+		if (row != NULL && nft_refuses(row))
 			return attr_refuse(ctx, attrs[i], -EOPNOTSUPP);
 	}
 	return 0;
@@ -237,7 +238,8 @@ int
 expr_parse(const struct expr_ops *ops, const struct nlattr *data, struct expr_ctx *ctx,
 	struct expr *out)
 {
-	const struct nlattr *attrs[MAX_ATTRS + 1];
+	/* All of them: what a newer parser asks for and max_attr does not cover is not there. */
+	const struct nlattr *attrs[MAX_ATTRS + 1] = {NULL};
 	int rc;
 
 	memset(out, 0, ops->size);

@@ -336,6 +336,25 @@ nft_set_equal(const struct nft_set *set, const struct nft_elem *key,
 	return NULL;
 }
 
+void
+nft_set_prefetch(const struct nft_set *set, const uint8_t *key, bool element)
+{
+	const struct nft_set_group *group;
+	const struct buckets *buckets;
+	uint32_t bucket;
+
+	if (set->interval || set->field_count != 0)
+		return;
+	group = set->groups[0];
+	buckets = group->buckets;
+	bucket = hash_of(key, group->mask, set->key_len) & buckets->mask;
+	if (element)
+		__builtin_prefetch(
+			atomic_load_explicit(&buckets->heads[bucket], memory_order_relaxed));
+	else
+		__builtin_prefetch((const void *)&buckets->heads[bucket]);
+}
+
 /* --- ranges of concatenations */
 
 /* Whether each field of a key is within its range. */

@@ -139,6 +139,13 @@ void nft_set_unlink(struct nft_set *set, struct nft_elem *elem);
 struct nft_elem *nft_set_equal(const struct nft_set *set, const struct nft_elem *key,
 	bool (*filter)(const struct nft_elem *elem));
 
+/**
+ * Bring nearer what nft_set_equal() will look at of a key: its bucket; or, some time
+ * after that, the first element in it. Of sets of single values; else it does nothing.
+ * Control thread.
+ */
+void nft_set_prefetch(const struct nft_set *set, const uint8_t *key, bool element);
+
 /** The first linked one whose ranges hold a key, of a set with fields. Control thread. */
 struct nft_elem *nft_set_holding(
 	const struct nft_set *set, const uint8_t *key, bool (*filter)(const struct nft_elem *elem));

@@ -367,10 +367,55 @@ find_set(struct wire_msg *msg, struct store_set **out)
 	return wire_refuse(msg, by, -ENOENT);
 }
 
+/* Elements ahead whose bucket is fetched, and then what is in it: a cache miss each. */
+#define AHEAD_BUCKET  16
+#define AHEAD_ELEMENT 8
+
+/* A place in a list of elements some way ahead of the one at hand. */
+struct ahead {
+	const struct nlattr *nest;
+	uint32_t left; /* bytes of the list from there on */
+};
+
+/* The key of an element that is not parsed yet, NULL if it is not as expected. */
+static const uint8_t *
+peek_key(const struct nlattr *nest, uint32_t len)
+{
+	const struct nlattr *attr, *value;
+
+	mnl_attr_for_each_nested (attr, nest) {
+		if (mnl_attr_get_type(attr) != NFTA_SET_ELEM_KEY)
+			continue;
+		value = mnl_attr_get_payload(attr);
+		return mnl_attr_ok(value, mnl_attr_get_payload_len(attr)) &&
+				       mnl_attr_get_payload_len(value) == len
+			       ? mnl_attr_get_payload(value)
+			       : NULL;
+	}
+	return NULL;
+}
+
+static void
+go_ahead(struct ahead *ahead, const struct store_set *set, bool element)
+{
+	const uint8_t *key;
+	uint32_t step;
+
+	if (!mnl_attr_ok(ahead->nest, (int)ahead->left))
+		return;
+	key = peek_key(ahead->nest, set->key_len);
+	if (key != NULL)
+		nft_set_prefetch(set->pending != NULL ? set->pending : set->live, key, element);
+	step = MNL_ALIGN(ahead->nest->nla_len);
+	ahead->left -= step < ahead->left ? step : ahead->left;
+	ahead->nest = mnl_attr_next(ahead->nest);
+}
+
 int
 wire_new_elem(struct wire_msg *msg)
 {
 	const struct nlattr *list = msg->attrs[NFTA_SET_ELEM_LIST_ELEMENTS], *nest;
+	struct ahead bucket, element;
 	struct store_set *set;
 	int rc;
 
@@ -381,7 +426,16 @@ wire_new_elem(struct wire_msg *msg)
 		return rc;
 	if (set->item.use != 0 && (set->flags & (NFT_SET_CONSTANT | NFT_SET_ANONYMOUS)))
 		return -EBUSY;
+	bucket = element =
+		(struct ahead){mnl_attr_get_payload(list), mnl_attr_get_payload_len(list)};
+	for (uint32_t i = 0; i < AHEAD_BUCKET; i++) {
+		go_ahead(&bucket, set, false);
+		if (i < AHEAD_ELEMENT)
+			go_ahead(&element, set, true);
+	}
 	mnl_attr_for_each_nested (nest, list) {
+		go_ahead(&bucket, set, false);
+		go_ahead(&element, set, true);
 		rc = add_elem(msg, set, nest);
 		if (rc != 0)
 			return rc;

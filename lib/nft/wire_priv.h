@@ -223,6 +223,24 @@ int wire_size_set(struct wire_msg *msg, struct store_set *set);
 /* wire_rename.c: what leads to a chain, by another name. */
 int wire_rename_verdicts(struct wire_msg *msg, const struct store_chain *chain, const char *to);
 
+/* wire_rule.c: a chain by its id in the open batch, or NULL. */
+struct store_chain *wire_chain_of_batch(const struct store_table *table, uint32_t id);
+
+/* wire_expr.c: the message's expressions into its rule, whose chain is known. */
+int wire_take_exprs(struct wire_msg *msg, struct store_rule *rule);
+
+/* What an expression names. */
+struct wire_named {
+	struct store_set *set;	   /* the last one that an expression named */
+	struct store_chain *bound; /* a chain of `jump { }` that it has bound; NULL: none */
+	uint8_t family;
+	bool mirrors; /* the message is a mirror's */
+};
+
+/* wire_keep.c: an expression's data, which was parsed, as it is to be told again. */
+void wire_keep_expr(struct nlmsghdr *nlh, const char *name, const struct nlattr *data,
+	const struct wire_named *named);
+
 /* wire_compat.c: what a rule says for iptables' extensions (nft_parse_compat). */
 int wire_compat(struct wire_msg *msg, struct store_rule *rule);
 /* The struct of an extension as it is listed: padded, the kernel's own part as zeroes. */
